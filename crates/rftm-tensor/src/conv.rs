@@ -1,0 +1,231 @@
+//! Convolution and its two gradients as implicit matrix products.
+//!
+//! Layout: images are (N, H, W, C), weights (KH, KW, C_large, C_small). One convolution relates a *large* image to a
+//! *small* one; the transposed convolution relates them the other way round with the same weights. So three products
+//! serve both, and neither ever lays out its patches in memory: they are gathered while the product is packed.
+//!
+//! | | convolution | transposed convolution |
+//! |---|---|---|
+//! | [`to_small`] | forward | gradient by the input |
+//! | [`to_large`] | gradient by the input | forward |
+//! | [`weight_gradient`] | gradient by the weights | gradient by the weights |
+
+mod layout;
+mod patches;
+
+pub use layout::{from_nhwc, permute, to_nhwc};
+
+use patches::{LargePixels, SmallPatches, Taps, WeightPatches};
+
+use crate::gemm::operand::Dense;
+use crate::gemm::{Init, product};
+use crate::{Element, Error, Result, Tensor};
+
+/// The sizes that tie a large image to a small one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Geometry {
+    /// Kernel height and width.
+    pub kernel: [usize; 2],
+    /// Step between neighbouring windows.
+    pub stride: usize,
+    /// Zeros around the large image.
+    pub padding: usize,
+    /// Height and width of the large image.
+    pub large: [usize; 2],
+    /// Height and width of the small image.
+    pub small: [usize; 2],
+}
+
+impl Geometry {
+    /// The geometry of a convolution of a `large` image: `small = (large + 2 padding - kernel) / stride + 1`.
+    ///
+    /// # Errors
+    /// If the kernel does not fit, or a size is zero.
+    pub fn convolution(large: [usize; 2], kernel: [usize; 2], stride: usize, padding: usize) -> Result<Self> {
+        let fits = |axis: usize| kernel[axis] > 0 && large[axis] + 2 * padding >= kernel[axis];
+        if stride == 0 || !fits(0) || !fits(1) {
+            return Err(Error::invalid(
+                "conv2d",
+                format!(
+                    "kernel {kernel:?} with stride {stride} does not fit an image of {large:?} with padding {padding}"
+                ),
+            ));
+        }
+        let small = [0, 1].map(|axis| (large[axis] + 2 * padding - kernel[axis]) / stride + 1);
+        Ok(Self { kernel, stride, padding, large, small })
+    }
+
+    /// The geometry of a transposed convolution of a `small` image:
+    /// `large = (small - 1) stride - 2 padding + kernel + output_padding`.
+    ///
+    /// # Errors
+    /// If the result would be empty, or `output_padding >= stride` (then another small image would fit).
+    pub fn transposed(
+        small: [usize; 2],
+        kernel: [usize; 2],
+        stride: usize,
+        padding: usize,
+        output_padding: usize,
+    ) -> Result<Self> {
+        let large = [0, 1].map(|axis: usize| {
+            let reach = small[axis].checked_sub(1)? * stride + kernel[axis] + output_padding;
+            reach.checked_sub(2 * padding).filter(|&large| large > 0 && kernel[axis] > 0)
+        });
+        match large {
+            [Some(height), Some(width)] if stride > 0 && output_padding < stride => {
+                Ok(Self { kernel, stride, padding, large: [height, width], small })
+            }
+            _ => Err(Error::invalid(
+                "conv_transpose2d",
+                format!(
+                    "kernel {kernel:?}, stride {stride}, padding {padding}, output padding {output_padding} give no \
+                     image from one of {small:?} (output padding must be smaller than the stride)"
+                ),
+            )),
+        }
+    }
+
+    fn taps(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+}
+
+/// Large to small: `small[n, i, j, s] = bias[s] + sum over taps and l of large[n, i S + ky - P, j S + kx - P, l] w[ky, kx, l, s]`.
+///
+/// # Shapes
+/// `large` (N, H, W, C_large), `weight` (KH, KW, C_large, C_small), `bias` (C_small); result (N, h, w, C_small).
+///
+/// # Errors
+/// If a shape does not fit the geometry.
+pub fn to_small<E: Element>(
+    op: &'static str,
+    large: &Tensor<E>,
+    weight: &Tensor<E>,
+    bias: Option<&Tensor<E>>,
+    geometry: Geometry,
+) -> Result<Tensor<E>> {
+    let (from, to) = channels(op, weight, geometry)?;
+    let batch = batch(op, "the image", large, geometry.large, from)?;
+    let mut small = Tensor::scratch([batch, geometry.small[0], geometry.small[1], to]);
+    let init = init(op, bias, to)?;
+    let rows = SmallPatches { image: large.data(), batch, channels: from, geometry };
+    let columns =
+        Dense { data: weight.data(), lanes: to, depth: geometry.taps() * from, lane_stride: 1, depth_stride: to };
+    #[allow(unsafe_code)]
+    // SAFETY: the result is row-major, its rows are disjoint.
+    unsafe {
+        product(&rows, &columns, small.data_mut(), |row| row * to, init);
+    }
+    Ok(small)
+}
+
+/// Small to large, the adjoint of [`to_small`]: every small pixel is spread over its window of the large image.
+///
+/// With stride S the large pixels fall into S x S classes by position; the pixels of one class are reached by the same
+/// taps, so each class is one product that writes its pixels once. Nothing is scattered or added up in memory.
+///
+/// # Shapes
+/// `small` (N, h, w, C_small), `weight` (KH, KW, C_large, C_small), `bias` (C_large); result (N, H, W, C_large).
+///
+/// # Errors
+/// If a shape does not fit the geometry.
+pub fn to_large<E: Element>(
+    op: &'static str,
+    small: &Tensor<E>,
+    weight: &Tensor<E>,
+    bias: Option<&Tensor<E>>,
+    geometry: Geometry,
+) -> Result<Tensor<E>> {
+    let (to, from) = channels(op, weight, geometry)?;
+    let batch = batch(op, "the image", small, geometry.small, from)?;
+    let mut large = Tensor::scratch([batch, geometry.large[0], geometry.large[1], to]);
+    let init = init(op, bias, to)?;
+    for class_y in 0..geometry.stride.min(geometry.large[0]) {
+        for class_x in 0..geometry.stride.min(geometry.large[1]) {
+            let rows = LargePixels::new(small.data(), batch, from, geometry, [class_y, class_x]);
+            let columns = Taps { weight: weight.data(), large: to, small: from, geometry, taps: rows.taps };
+            #[allow(unsafe_code)]
+            // SAFETY: different rows are different pixels of the large image, each of `to` channels.
+            unsafe {
+                product(&rows, &columns, large.data_mut(), |row| rows.pixel(row) * to, init);
+            }
+        }
+    }
+    Ok(large)
+}
+
+/// The gradient of either by the weights: `dw[ky, kx, l, s] = sum over n, i, j of large[n, i S + ky - P, j S + kx - P, l] small[n, i, j, s]`,
+/// where one of the two images is an input and the other a gradient.
+///
+/// # Errors
+/// If a shape does not fit the geometry.
+pub fn weight_gradient<E: Element>(
+    op: &'static str,
+    large: &Tensor<E>,
+    small: &Tensor<E>,
+    geometry: Geometry,
+) -> Result<Tensor<E>> {
+    let (from, to) = match (large.dims(), small.dims()) {
+        (&[_, _, _, from], &[_, _, _, to]) => (from, to),
+        _ => return Err(Error::shape(op, "the image", "(N, H, W, C)", large.shape())),
+    };
+    let batch_large = batch(op, "the large image", large, geometry.large, from)?;
+    let batch = batch(op, "the small image", small, geometry.small, to)?;
+    if batch != batch_large {
+        return Err(Error::shape(op, "the small image", format!("a batch of {batch_large}"), small.shape()));
+    }
+    let [height, width] = geometry.kernel;
+    let mut gradient = Tensor::scratch([height, width, from, to]);
+    let rows = WeightPatches { image: large.data(), batch, channels: from, geometry };
+    let columns = Dense {
+        data: small.data(),
+        lanes: to,
+        depth: batch * geometry.small[0] * geometry.small[1],
+        lane_stride: 1,
+        depth_stride: to,
+    };
+    #[allow(unsafe_code)]
+    // SAFETY: the result is row-major, its rows are disjoint.
+    unsafe {
+        product(&rows, &columns, gradient.data_mut(), |row| row * to, Init::Zero);
+    }
+    Ok(gradient)
+}
+
+/// The channels of the large and of the small image, from the weights.
+fn channels<E: Element>(op: &'static str, weight: &Tensor<E>, geometry: Geometry) -> Result<(usize, usize)> {
+    match weight.dims() {
+        &[height, width, large, small] if [height, width] == geometry.kernel => Ok((large, small)),
+        _ => {
+            let [height, width] = geometry.kernel;
+            Err(Error::shape(op, "the weight", format!("({height}, {width}, C, C)"), weight.shape()))
+        }
+    }
+}
+
+/// The batch size of an image that must have these sizes.
+fn batch<E: Element>(
+    op: &'static str,
+    what: &'static str,
+    image: &Tensor<E>,
+    [height, width]: [usize; 2],
+    channels: usize,
+) -> Result<usize> {
+    match image.dims() {
+        &[batch, h, w, c] if [h, w, c] == [height, width, channels] => Ok(batch),
+        _ => Err(Error::shape(op, what, format!("(N, {height}, {width}, {channels})"), image.shape())),
+    }
+}
+
+fn init<'a, E: Element>(op: &'static str, bias: Option<&'a Tensor<E>>, channels: usize) -> Result<Init<'a, E>> {
+    match bias {
+        None => Ok(Init::Zero),
+        Some(bias) => {
+            bias.expect_shape(op, "the bias", [channels])?;
+            Ok(Init::Row(bias.data()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

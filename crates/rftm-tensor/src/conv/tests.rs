@@ -1,0 +1,115 @@
+use super::*;
+use proptest::prelude::*;
+
+/// Sizes of a random convolution: batch, channels of the large and small image, geometry.
+#[derive(Debug, Clone, Copy)]
+struct Case {
+    batch: usize,
+    large: usize,
+    small: usize,
+    geometry: Geometry,
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let sizes = (
+        1_usize..4,
+        1_usize..20,
+        1_usize..20,
+        [1_usize..9, 1_usize..9],
+        [1_usize..4, 1_usize..4],
+        1_usize..4,
+        0_usize..3,
+    );
+    sizes.prop_filter_map("the kernel must fit", |(batch, large, small, image, kernel, stride, padding)| {
+        let geometry = Geometry::convolution(image, kernel, stride, padding).ok()?;
+        Some(Case { batch, large, small, geometry })
+    })
+}
+
+fn tensor(dims: [usize; 4], step: usize) -> Tensor<f64> {
+    let len: usize = dims.iter().product();
+    Tensor::from_vec((0..len).map(|i| ((i * step) % 23) as f64 - 11.0).collect(), dims).unwrap()
+}
+
+/// Every (large element, weight element, small element) that a convolution ties together.
+fn each_product(case: Case, mut each: impl FnMut(usize, usize, usize)) {
+    let Case { batch, large, small, geometry } = case;
+    let ([h, w], [rows, cols], [kh, kw]) = (geometry.large, geometry.small, geometry.kernel);
+    for (n, row, col, ky, kx) in itertools(batch, rows, cols, kh, kw) {
+        let y = (row * geometry.stride + ky).wrapping_sub(geometry.padding);
+        let x = (col * geometry.stride + kx).wrapping_sub(geometry.padding);
+        if y < h && x < w {
+            for l in 0..large {
+                for s in 0..small {
+                    each(
+                        ((n * h + y) * w + x) * large + l,
+                        ((ky * kw + kx) * large + l) * small + s,
+                        ((n * rows + row) * cols + col) * small + s,
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn itertools(
+    a: usize,
+    b: usize,
+    c: usize,
+    d: usize,
+    e: usize,
+) -> impl Iterator<Item = (usize, usize, usize, usize, usize)> {
+    (0..a * b * c * d * e).map(move |i| (i / (b * c * d * e), i / (c * d * e) % b, i / (d * e) % c, i / e % d, i % e))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Integers are exact, so the fast products must equal the naive loops to the bit.
+    #[test]
+    fn all_three_products_agree_with_naive_loops(case in cases()) {
+        let Case { batch, large, small, geometry } = case;
+        let ([h, w], [rows, cols], [kh, kw]) = (geometry.large, geometry.small, geometry.kernel);
+        let (x, weight, y) =
+            (tensor([batch, h, w, large], 7), tensor([kh, kw, large, small], 5), tensor([batch, rows, cols, small], 3));
+        let bias_small = Tensor::from_vec((0..small).map(|i| i as f64).collect(), [small]).unwrap();
+        let bias_large = Tensor::from_vec((0..large).map(|i| i as f64).collect(), [large]).unwrap();
+
+        let mut expected: Vec<f64> = (0..y.len()).map(|i| (i % small) as f64).collect();
+        each_product(case, |l, k, s| expected[s] += x.data()[l] * weight.data()[k]);
+        let found = to_small("conv2d", &x, &weight, Some(&bias_small), geometry).unwrap();
+        prop_assert_eq!(found.data(), &expected);
+
+        let mut expected: Vec<f64> = (0..x.len()).map(|i| (i % large) as f64).collect();
+        each_product(case, |l, k, s| expected[l] += y.data()[s] * weight.data()[k]);
+        let found = to_large("conv2d", &y, &weight, Some(&bias_large), geometry).unwrap();
+        prop_assert_eq!(found.data(), &expected);
+
+        let mut expected = vec![0.0; weight.len()];
+        each_product(case, |l, k, s| expected[k] += x.data()[l] * y.data()[s]);
+        let found = weight_gradient("conv2d", &x, &y, geometry).unwrap();
+        prop_assert_eq!(found.data(), &expected);
+    }
+}
+
+#[test]
+fn layouts_go_back_and_forth() {
+    let x = tensor([2, 3, 4, 5], 1);
+    let nhwc = to_nhwc(&x).unwrap();
+    assert_eq!(nhwc.dims(), [2, 4, 5, 3]);
+    assert_eq!(nhwc.data()[((4 + 2) * 5 + 3) * 3 + 1], x.data()[((3 + 1) * 4 + 2) * 5 + 3]);
+    assert_eq!(from_nhwc(&nhwc).unwrap(), x);
+    assert!(permute(&x, [0, 1, 1, 2]).is_err());
+}
+
+#[test]
+fn wrong_geometries_are_refused() {
+    assert!(Geometry::convolution([2, 2], [3, 3], 2, 0).is_err());
+    assert!(Geometry::convolution([2, 2], [3, 3], 0, 1).is_err());
+    assert!(Geometry::transposed([1, 1], [3, 3], 2, 2, 0).is_err());
+    let error = Geometry::transposed([2, 2], [3, 3], 2, 1, 2).unwrap_err();
+    assert!(error.to_string().contains("output padding must be smaller than the stride"), "{error}");
+    let geometry = Geometry::convolution([4, 4], [3, 3], 2, 1).unwrap();
+    let error = to_small("conv2d", &tensor([1, 4, 5, 2], 1), &tensor([3, 3, 2, 4], 1), None, geometry).unwrap_err();
+    assert_eq!(error.to_string(), "conv2d: the image must have shape (N, 4, 4, 2), found (1, 4, 5, 2)");
+}

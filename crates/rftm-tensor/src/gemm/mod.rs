@@ -1,0 +1,346 @@
+//! Matrix products: one blocked loop for everything that is a GEMM, dense or implicit.
+//!
+//! The loops follow BLIS (Van Zee and van de Geijn, 2015): pack a block of B, then blocks of A, and run a register
+//! tile over them. What is our own is that a factor need not exist in memory (see `operand`), that rows of C may lie
+//! anywhere, and that a bias starts the sum instead of being added in a pass of its own.
+//!
+//! Depth is cut into blocks by the depth alone, so an element of C is summed in the same order however the product is
+//! cut among threads: the bits do not depend on the thread count.
+#![allow(unsafe_code)]
+
+pub(crate) mod kernel;
+pub(crate) mod operand;
+
+use std::ops::Range;
+
+pub use kernel::Kernels;
+use kernel::Start;
+use operand::{Dense, Operand};
+
+use crate::{Element, parallel};
+
+/// Longest stretch of depth packed at once: a B panel of 320 x 32 `f32` is 40 KB, most of a 48 KB L1.
+const DEPTH_BLOCK: usize = 320;
+/// Columns of B packed at once, 320 x 512 x 4 bytes = 640 KB: with a block of A beside it, an L2 of 1 MB.
+const COLS_BLOCK: usize = 512;
+/// Rows of A packed at once, rounded down to whole tiles.
+const ROWS_BLOCK: usize = 256;
+
+/// A matrix operand: a slice and how to read it.
+#[derive(Clone, Copy, Debug)]
+pub struct Mat<'a, E> {
+    data: &'a [E],
+    rows: usize,
+    cols: usize,
+    row_stride: usize,
+    col_stride: usize,
+}
+
+impl<'a, E: Element> Mat<'a, E> {
+    /// A row-major matrix.
+    ///
+    /// # Panics
+    /// If `data` does not hold exactly `rows * cols` elements.
+    #[must_use]
+    pub fn new(data: &'a [E], rows: usize, cols: usize) -> Self {
+        assert_eq!(data.len(), rows * cols, "a {rows} x {cols} matrix");
+        Self { data, rows, cols, row_stride: cols, col_stride: 1 }
+    }
+
+    /// The transpose, without moving anything.
+    #[must_use]
+    pub fn t(self) -> Self {
+        Self {
+            data: self.data,
+            rows: self.cols,
+            cols: self.rows,
+            row_stride: self.col_stride,
+            col_stride: self.row_stride,
+        }
+    }
+}
+
+/// What the result holds before the product is added to it.
+#[derive(Clone, Copy, Debug)]
+pub enum Init<'a, E> {
+    /// Nothing: the result is overwritten.
+    Zero,
+    /// What is in it: the product is added.
+    Add,
+    /// This row in every row: a bias.
+    Row(&'a [E]),
+}
+
+/// `c = init + a b`, the result row-major.
+///
+/// # Panics
+/// If the shapes do not fit: callers have checked them.
+pub fn gemm<E: Element>(a: Mat<'_, E>, b: Mat<'_, E>, c: &mut [E], init: Init<'_, E>) {
+    let (m, n, k) = (a.rows, b.cols, a.cols);
+    assert!(b.rows == k && c.len() == m * n, "({m} x {k}) times ({} x {n}) into {} elements", b.rows, c.len());
+    if let Init::Row(bias) = init {
+        assert_eq!(bias.len(), n, "a bias has one element per column");
+    }
+    let a = Dense { data: a.data, lanes: m, depth: k, lane_stride: a.row_stride, depth_stride: a.col_stride };
+    let b = Dense { data: b.data, lanes: n, depth: k, lane_stride: b.col_stride, depth_stride: b.row_stride };
+    // SAFETY: rows of a row-major matrix are disjoint, and the assertions above bound them.
+    unsafe { product(&a, &b, c, |row| row * n, init) }
+}
+
+/// `C = init + A B`, where row `r` of C starts at `row_start(r)`.
+///
+/// # Safety
+/// `row_start(r) .. row_start(r) + n` must be disjoint for different `r` (they are checked to lie inside `c`).
+pub(crate) unsafe fn product<E: Element>(
+    a: &impl Operand<E>,
+    b: &impl Operand<E>,
+    c: &mut [E],
+    row_start: impl Fn(usize) -> usize + Sync,
+    init: Init<'_, E>,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { product_with(E::kernels(), a, b, c, row_start, init) }
+}
+
+/// [`product`] with the tiles of a given vector level.
+///
+/// # Safety
+/// As for [`product`], and the processor must have the level.
+unsafe fn product_with<E: Element>(
+    kernels: &Kernels<E>,
+    a: &impl Operand<E>,
+    b: &impl Operand<E>,
+    c: &mut [E],
+    row_start: impl Fn(usize) -> usize + Sync,
+    init: Init<'_, E>,
+) {
+    let (m, n, k) = (a.lanes(), b.lanes(), a.depth());
+    if m == 0 || n == 0 {
+        return;
+    }
+    let out = Out { start: c.as_mut_ptr(), len: c.len() };
+    let parts = parallel::parts(m * n * k / 16);
+    // The longer side is cut: the shorter one is then packed once per part, which costs least.
+    if m >= n {
+        parallel::ranges(m, kernels.mr, parts, |rows| {
+            // SAFETY: parts are disjoint ranges of rows, so no element of C has two writers.
+            unsafe { block(kernels, a, b, &out, &row_start, init, rows, 0..n) }
+        });
+    } else {
+        parallel::ranges(n, kernels.nr, parts, |cols| {
+            // SAFETY: parts are disjoint ranges of columns, so no element of C has two writers.
+            unsafe { block(kernels, a, b, &out, &row_start, init, 0..m, cols) }
+        });
+    }
+}
+
+/// C, to be written by several threads at disjoint places.
+struct Out<E> {
+    start: *mut E,
+    len: usize,
+}
+
+// SAFETY: `product` gives every thread its own rows or columns; the pointer outlives the call.
+unsafe impl<E: Send> Sync for Out<E> {}
+
+/// The part of C at `rows` x `cols`, on this thread.
+///
+/// # Safety
+/// As for [`product`]; nobody else may touch this part meanwhile.
+#[allow(clippy::too_many_arguments)]
+unsafe fn block<E: Element>(
+    kernels: &Kernels<E>,
+    a: &impl Operand<E>,
+    b: &impl Operand<E>,
+    out: &Out<E>,
+    row_start: &impl Fn(usize) -> usize,
+    init: Init<'_, E>,
+    rows: Range<usize>,
+    cols: Range<usize>,
+) {
+    let (mr, nr) = (kernels.mr, kernels.nr);
+    let k = a.depth();
+    let depth_blocks = k.div_ceil(DEPTH_BLOCK).max(1);
+    let depth_block = k.div_ceil(depth_blocks);
+    let rows_block = ROWS_BLOCK.div_ceil(mr) * mr;
+    with_packing(|packing: &mut Packing<E>| {
+        let (a_space, b_space) = packing.split(
+            rows_block.min(rows.len().next_multiple_of(mr)) * depth_block,
+            COLS_BLOCK.min(cols.len().next_multiple_of(nr)) * depth_block,
+        );
+        let mut starts = [0; ROWS_BLOCK + 16];
+        for first_col in cols.clone().step_by(COLS_BLOCK) {
+            let block_cols = first_col..cols.end.min(first_col + COLS_BLOCK);
+            for depth_index in 0..depth_blocks {
+                let depth = depth_index * depth_block..k.min((depth_index + 1) * depth_block);
+                let b_block = &mut b_space[..block_cols.len().next_multiple_of(nr) * depth.len()];
+                if !depth.is_empty() {
+                    b.pack(block_cols.clone(), depth.clone(), nr, b_block);
+                }
+                for first_row in rows.clone().step_by(rows_block) {
+                    let block_rows = first_row..rows.end.min(first_row + rows_block);
+                    let a_block = &mut a_space[..block_rows.len().next_multiple_of(mr) * depth.len()];
+                    if !depth.is_empty() {
+                        a.pack(block_rows.clone(), depth.clone(), mr, a_block);
+                    }
+                    for (start, row) in starts.iter_mut().zip(block_rows.clone()) {
+                        *start = row_start(row);
+                        assert!(*start + cols.end <= out.len, "row {row} of the product lies outside the result");
+                    }
+                    for (b_index, col) in block_cols.clone().step_by(nr).enumerate() {
+                        for row in (0..block_rows.len()).step_by(mr) {
+                            let tile_rows = mr.min(block_rows.len() - row);
+                            let start = match init {
+                                _ if depth_index > 0 => Start::Add,
+                                Init::Zero => Start::Zero,
+                                Init::Add => Start::Add,
+                                Init::Row(bias) => Start::Row(bias[col..].as_ptr()),
+                            };
+                            // SAFETY: both panels hold depth.len() steps at full width; `starts` was checked above for
+                            // the whole row, so `cols` elements from `col` on lie inside C and belong to this call.
+                            unsafe {
+                                (kernels.tiles[tile_rows - 1])(
+                                    depth.len(),
+                                    a_block[row * depth.len()..].as_ptr(),
+                                    b_block[b_index * nr * depth.len()..].as_ptr(),
+                                    out.start.add(col),
+                                    starts[row..row + tile_rows].as_ptr(),
+                                    nr.min(block_cols.end - col),
+                                    start,
+                                );
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// The space in which one thread packs: two blocks that grow to what was needed and stay.
+pub struct Packing<E>(Vec<E>);
+
+impl<E: Element> Packing<E> {
+    pub(crate) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Two cache-line-aligned slices. Their contents are left over.
+    fn split(&mut self, a: usize, b: usize) -> (&mut [E], &mut [E]) {
+        let line = 64 / size_of::<E>();
+        let a = a.next_multiple_of(line);
+        let need = a + b + line;
+        if self.0.len() < need {
+            self.0.resize(need, E::ZERO);
+        }
+        let shift = self.0.as_ptr().align_offset(64).min(line);
+        let (a_space, rest) = self.0[shift..].split_at_mut(a);
+        (a_space, &mut rest[..b])
+    }
+}
+
+fn with_packing<E: Element, T>(work: impl FnOnce(&mut Packing<E>) -> T) -> T {
+    E::packing().with(|packing| work(&mut packing.borrow_mut()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Simd, simd};
+    use proptest::prelude::*;
+
+    /// Small integers: products and sums are exact in `f32`, so every kernel must agree to the bit.
+    fn values(len: usize, step: usize) -> Vec<f32> {
+        (0..len).map(|i| ((i * step) % 17) as f32 - 8.0).collect()
+    }
+
+    /// Every tile that this processor can run.
+    fn all_kernels<E: Element>() -> Vec<&'static Kernels<E>> {
+        let mut all: Vec<&'static Kernels<E>> = vec![&kernel::Portable::<E>::KERNELS];
+        if simd() > Simd::Portable {
+            all.push(E::kernels());
+        }
+        all
+    }
+
+    fn check(m: usize, k: usize, n: usize, a_transposed: bool, b_transposed: bool) {
+        let (a, b) = (values(m * k, 7), values(k * n, 5));
+        let a = if a_transposed { Mat::new(&a, k, m).t() } else { Mat::new(&a, m, k) };
+        let b = if b_transposed { Mat::new(&b, n, k).t() } else { Mat::new(&b, k, n) };
+        let at = |mat: Mat<'_, f32>, row, col| mat.data[row * mat.row_stride + col * mat.col_stride];
+        let bias = values(n, 3);
+        for init in [Init::Zero, Init::Add, Init::Row(&bias)] {
+            let before = values(m * n, 11);
+            let expected: Vec<f32> = (0..m * n)
+                .map(|i| {
+                    let start = match init {
+                        Init::Zero => 0.0,
+                        Init::Add => before[i],
+                        Init::Row(bias) => bias[i % n],
+                    };
+                    start + (0..k).map(|j| at(a, i / n, j) * at(b, j, i % n)).sum::<f32>()
+                })
+                .collect();
+            let lanes = |mat: Mat<'_, f32>| (mat.row_stride, mat.col_stride);
+            for kernels in all_kernels() {
+                let mut c = before.clone();
+                let (a_strides, b_strides) = (lanes(a), lanes(b));
+                let left =
+                    Dense { data: a.data, lanes: m, depth: k, lane_stride: a_strides.0, depth_stride: a_strides.1 };
+                let right =
+                    Dense { data: b.data, lanes: n, depth: k, lane_stride: b_strides.1, depth_stride: b_strides.0 };
+                // SAFETY: row-major rows are disjoint; `all_kernels` lists only what the processor has.
+                unsafe { product_with(kernels, &left, &right, &mut c, |row| row * n, init) };
+                assert_eq!(c, expected, "{m} x {k} x {n}, tile {} x {}, {init:?}", kernels.mr, kernels.nr);
+            }
+        }
+    }
+
+    #[test]
+    fn every_small_shape_agrees_with_the_naive_loop() {
+        for m in 0..17 {
+            for n in [0, 1, 2, 7, 8, 15, 16, 17, 31, 32, 33, 40] {
+                for k in [0, 1, 2, 5, 16] {
+                    check(m, k, n, m % 2 == 0, n % 2 == 0);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn block_borders_agree_with_the_naive_loop() {
+        for (m, k, n) in [(300, 3, 20), (5, 700, 9), (9, 321, 530), (257, 320, 33)] {
+            for transposed in 0..4 {
+                check(m, k, n, transposed & 1 == 1, transposed & 2 == 2);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn f64_agrees_with_another_implementation(m in 1_usize..40, k in 1_usize..90, n in 1_usize..70) {
+            let a: Vec<f64> = (0..m * k).map(|i| (i as f64 * 0.7).sin()).collect();
+            let b: Vec<f64> = (0..k * n).map(|i| (i as f64 * 0.3).cos()).collect();
+            let mut c = vec![f64::NAN; m * n];
+            gemm(Mat::new(&a, m, k), Mat::new(&b, k, n), &mut c, Init::Zero);
+            let a = ndarray::ArrayView2::from_shape((m, k), &a).unwrap();
+            let b = ndarray::ArrayView2::from_shape((k, n), &b).unwrap();
+            for (ours, theirs) in c.iter().zip(&a.dot(&b)) {
+                approx::assert_relative_eq!(ours, theirs, epsilon = 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn threads_do_not_change_a_bit() {
+        let (a, b): (Vec<f32>, Vec<f32>) =
+            ((0..700 * 333).map(|i| (i as f32).sin()).collect(), (0..333 * 300).map(|i| (i as f32).cos()).collect());
+        let run = || {
+            let mut c = vec![0.0; 700 * 300];
+            gemm(Mat::new(&a, 700, 333), Mat::new(&b, 333, 300), &mut c, Init::Zero);
+            c
+        };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        assert_eq!(pool.install(run), crate::serial(run));
+    }
+}

@@ -1,0 +1,96 @@
+//! Every decision about threads. Work is cut into chunks whose borders depend on the data alone, or in a way that no
+//! result depends on; so the bits of a result do not depend on how many threads there were.
+
+use std::cell::Cell;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+thread_local! {
+    static SERIAL: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work` with every kernel on this thread alone: for callers that run several models side by side.
+pub fn serial<T>(work: impl FnOnce() -> T) -> T {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            SERIAL.set(self.0);
+        }
+    }
+    let _restore = Restore(SERIAL.replace(true));
+    work()
+}
+
+/// How many threads a kernel may use here.
+pub(crate) fn threads() -> usize {
+    if SERIAL.get() { 1 } else { rayon::current_num_threads() }
+}
+
+/// Below this much work (in element operations) a split costs more than it saves: waking a second thread takes some
+/// 5 to 20 microseconds, in which one thread does about this many.
+pub(crate) const SPLIT_WORK: usize = 1 << 16;
+
+/// How many parts to cut `work` element operations into.
+pub(crate) fn parts(work: usize) -> usize {
+    if work < 2 * SPLIT_WORK { 1 } else { threads().min(work / SPLIT_WORK).max(1) }
+}
+
+/// Calls `each(chunk index, chunk)` for the chunks of `out`, `chunk_len` elements each (the last may be shorter), on
+/// one or more threads. `work` is the cost of the whole.
+pub(crate) fn chunks_mut<T: Send>(
+    out: &mut [T],
+    chunk_len: usize,
+    work: usize,
+    each: impl Fn(usize, &mut [T]) + Send + Sync,
+) {
+    if out.is_empty() {
+        return;
+    }
+    if parts(work) == 1 || out.len() <= chunk_len {
+        out.chunks_mut(chunk_len).enumerate().for_each(|(index, chunk)| each(index, chunk));
+    } else {
+        out.par_chunks_mut(chunk_len).enumerate().for_each(|(index, chunk)| each(index, chunk));
+    }
+}
+
+/// Cuts `0..len` into one range per part, borders at multiples of `grain`, and calls `each` on every range.
+pub(crate) fn ranges(len: usize, grain: usize, parts: usize, each: impl Fn(Range<usize>) + Send + Sync) {
+    let grains = len.div_ceil(grain);
+    let parts = parts.min(grains).max(1);
+    let range = |part: usize| {
+        let border = |part: usize| (grains * part / parts * grain).min(len);
+        border(part)..border(part + 1)
+    };
+    if parts == 1 {
+        each(0..len);
+    } else {
+        (0..parts).into_par_iter().for_each(|part| each(range(part)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    #[test]
+    fn ranges_cover_everything_once() {
+        for (len, grain, parts) in [(0, 4, 2), (1, 4, 3), (17, 4, 2), (64, 16, 3), (5, 1, 9)] {
+            let seen = Mutex::new(vec![0; len]);
+            ranges(len, grain, parts, |range| range.for_each(|index| seen.lock().unwrap()[index] += 1));
+            assert!(seen.into_inner().unwrap().iter().all(|&count| count == 1), "{len} {grain} {parts}");
+        }
+    }
+
+    #[test]
+    fn serial_is_scoped() {
+        assert_eq!(serial(threads), 1);
+        let after_inner = serial(|| {
+            serial(|| ());
+            threads()
+        });
+        assert_eq!(after_inner, 1);
+        assert_eq!(threads(), rayon::current_num_threads());
+    }
+}

@@ -1,0 +1,298 @@
+//! Reading an associative memory: cosine similarity, selection, softmax, weighted sum, and the way back.
+//!
+//! Everything after the similarities is sparse: a query touches its `k` selected slots and nothing else, forward and
+//! backward, whatever the capacity.
+
+mod select;
+
+use rayon::prelude::*;
+
+use crate::gemm::operand::{Dense, Selected};
+use crate::gemm::{Init, product};
+use crate::simd::simd_fn;
+use crate::{Element, Error, Indices, Result, Tensor, parallel, reduce};
+
+/// Vectors shorter than this have no direction: their similarity to anything is 0, and no gradient passes them.
+const SHORTEST: f64 = 1e-12;
+/// Queries, or slots, handled by one task.
+const ROWS: usize = 16;
+
+/// What becomes of a forgotten slot, and of a selected slot whose similarity is not positive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Selection {
+    /// A forgotten slot cannot be selected; of the selected only those with positive similarity get a weight.
+    Remove,
+    /// A forgotten slot has similarity 0 and may be selected; weights are the softmax of `max(similarity, 0)`.
+    Zero,
+}
+
+/// How a memory is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Query<'a> {
+    /// How many slots each query selects; `None`: all, with the softmax over all similarities as they are.
+    pub top_k: Option<usize>,
+    /// The rule for forgotten and dissimilar slots.
+    pub selection: Selection,
+    /// The slots that are not forgotten, ascending.
+    pub surviving: &'a [u32],
+}
+
+/// What a batch of queries selected, and all that the gradient needs to know about it.
+#[derive(Debug)]
+pub struct Recall<E: Element> {
+    width: usize,
+    slots: Indices,
+    /// Per query: `width` weights, then similarities, then scales (`1 / (|h| |m|)` where the weight depends on the
+    /// similarity, else 0).
+    table: Tensor<E>,
+    query_scales: Tensor<E>,
+    slot_scales: Tensor<E>,
+}
+
+impl<E: Element> Recall<E> {
+    /// How many queries.
+    #[must_use]
+    pub fn queries(&self) -> usize {
+        self.query_scales.len()
+    }
+
+    /// The slots that a query selected, most similar first.
+    #[must_use]
+    pub fn slots(&self, query: usize) -> &[u32] {
+        &self.slots[query * self.width..][..self.width]
+    }
+
+    /// Their weights; 0 for a slot that was selected and then removed.
+    #[must_use]
+    pub fn weights(&self, query: usize) -> &[E] {
+        self.column(query, 0)
+    }
+
+    /// Their cosine similarities; 0 for forgotten slots.
+    #[must_use]
+    pub fn similarities(&self, query: usize) -> &[E] {
+        self.column(query, 1)
+    }
+
+    /// How many queries were left without any slot.
+    #[must_use]
+    pub fn empty(&self) -> usize {
+        (0..self.queries()).filter(|&query| self.weights(query).iter().all(|&weight| weight == E::ZERO)).count()
+    }
+
+    fn column(&self, query: usize, column: usize) -> &[E] {
+        &self.table.data()[(3 * query + column) * self.width..][..self.width]
+    }
+}
+
+/// Finds the slots for each query, Eq. 3 up to the weights: `s_i = cos(h, m_i)`, selection, softmax.
+///
+/// # Shapes
+/// `h` (queries, L), `memory` (N, L).
+///
+/// # Errors
+/// If the widths differ, or the surviving slots do not ascend or lie outside the memory.
+pub fn recall<E: Element>(h: &Tensor<E>, memory: &Tensor<E>, query: Query<'_>) -> Result<Recall<E>> {
+    let (&[queries, len], &[capacity, memory_len]) = (h.dims(), memory.dims()) else {
+        return Err(Error::shape("memory read", "h", "(queries, L) and the memory (N, L)", h.shape()));
+    };
+    if len != memory_len {
+        return Err(Error::shape("memory read", "h", format!("(queries, {memory_len})"), h.shape()));
+    }
+    let (surviving, alive) = (query.surviving, query.surviving.len());
+    if !surviving.is_sorted_by(|a, b| a < b) || surviving.last().is_some_and(|&last| last as usize >= capacity) {
+        let what = format!("surviving slots must ascend and lie below the capacity, {capacity}");
+        return Err(Error::invalid("memory read", what));
+    }
+    let eligible = if query.selection == Selection::Zero { capacity } else { alive };
+    let width = query.top_k.unwrap_or(eligible).min(eligible);
+
+    let (query_scales, slot_scales) = (inverse_norms(h), inverse_norms(memory));
+    // Dot products with the unit vectors of the slots; the norm of the query does not change their order.
+    let mut dots = Tensor::scratch([queries, alive]);
+    let left = Dense { data: h.data(), lanes: queries, depth: len, lane_stride: len, depth_stride: 1 };
+    let right = Selected { data: memory.data(), rows: surviving, cols: len, scales: slot_scales.data() };
+    #[allow(unsafe_code)]
+    // SAFETY: the result is row-major, its rows are disjoint.
+    unsafe {
+        product(&left, &right, dots.data_mut(), |row| row * alive, Init::Zero);
+    }
+
+    let mut slots = Indices::scratch(queries * width);
+    let mut table = Tensor::scratch([queries, 3 * width]);
+    if width > 0 {
+        let one = |query_index: usize, slots: &mut [u32], table: &mut [E]| {
+            let dots = &dots.data()[query_index * alive..][..alive];
+            let row = select::Row { dots, scale: query_scales.data()[query_index], slot_scales: slot_scales.data() };
+            select::select(row, query, capacity, slots, table);
+        };
+        let rows = (slots.values_mut(), table.data_mut());
+        if parallel::parts(queries * (alive + 8 * width)) == 1 {
+            let rows = rows.0.chunks_mut(width).zip(rows.1.chunks_mut(3 * width));
+            rows.enumerate().for_each(|(index, (slots, table))| one(index, slots, table));
+        } else {
+            let rows = rows.0.par_chunks_mut(width).zip(rows.1.par_chunks_mut(3 * width)).with_min_len(ROWS);
+            rows.enumerate().for_each(|(index, (slots, table))| one(index, slots, table));
+        }
+    }
+    Ok(Recall { width, slots, table, query_scales, slot_scales })
+}
+
+/// The weighted sum of the selected slots, `h_out = sum_i w_i m_i`.
+///
+/// # Shapes
+/// `memory` (N, L); result (queries, L).
+#[must_use]
+pub fn read<E: Element>(recall: &Recall<E>, memory: &Tensor<E>) -> Tensor<E> {
+    let (_, len) = memory.rows_cols();
+    let mut out = Tensor::scratch([recall.queries(), len]);
+    let work = recall.slots.len() * len;
+    parallel::chunks_mut(out.data_mut(), ROWS * len, work, |chunk, out| {
+        for (query, out) in (chunk * ROWS..).zip(out.chunks_exact_mut(len)) {
+            out.fill(E::ZERO);
+            for (&slot, &weight) in recall.slots(query).iter().zip(recall.weights(query)) {
+                if weight != E::ZERO {
+                    add_scaled(out, weight, memory.row(slot as usize));
+                }
+            }
+        }
+    });
+    out
+}
+
+/// The gradients of [`read`] after [`recall`], by the queries and by the memory.
+///
+/// With `q_i = <dy, m_i>` and `ds_i = w_i (q_i - sum_j w_j q_j)` (softmax), and where the weight depends on `s_i`:
+/// `dh = sum_i ds_i (m_i / |m_i| - s_i h / |h|) / |h|` and `dm_i = w_i dy + ds_i (h / |h| - s_i m_i / |m_i|) / |m_i|`.
+/// Slots that nobody selected have gradient 0.
+#[must_use]
+pub fn backward<E: Element>(
+    recall: &Recall<E>,
+    h: &Tensor<E>,
+    memory: &Tensor<E>,
+    dy: &Tensor<E>,
+) -> (Tensor<E>, Tensor<E>) {
+    let (width, queries) = (recall.width, recall.queries());
+    let (capacity, len) = memory.rows_cols();
+    let work = recall.slots.len() * len;
+    let mut dh = Tensor::zeros([queries, len]);
+    // Per selected slot: the factor of h in dm, and that of m.
+    let mut factors = Tensor::zeros([queries, 2 * width]);
+    if width > 0 {
+        let one = |query: usize, dh: &mut [E], factors: &mut [E]| {
+            let ds_s = query_gradient(recall, query, memory, dy.row(query), dh, factors);
+            let scale = recall.query_scales.data()[query];
+            add_scaled(dh, -(ds_s * scale * scale), h.row(query));
+        };
+        let rows = (dh.data_mut(), factors.data_mut());
+        if parallel::parts(2 * work) == 1 {
+            let rows = rows.0.chunks_mut(len).zip(rows.1.chunks_mut(2 * width));
+            rows.enumerate().for_each(|(query, (dh, factors))| one(query, dh, factors));
+        } else {
+            let rows = rows.0.par_chunks_mut(len).zip(rows.1.par_chunks_mut(2 * width)).with_min_len(ROWS);
+            rows.enumerate().for_each(|(query, (dh, factors))| one(query, dh, factors));
+        }
+    }
+
+    let (starts, order) = by_slot(&recall.slots, capacity);
+    let mut dm = Tensor::scratch([capacity, len]);
+    parallel::chunks_mut(dm.data_mut(), ROWS * len, 2 * work + capacity * len / 4, |chunk, dm| {
+        for (slot, dm) in (chunk * ROWS..).zip(dm.chunks_exact_mut(len)) {
+            dm.fill(E::ZERO);
+            let mut by_m = E::ZERO;
+            for &place in &order[starts[slot] as usize..starts[slot + 1] as usize] {
+                let (query, index) = (place as usize / width, place as usize % width);
+                let factors = &factors.data()[2 * width * query..];
+                let weight = recall.weights(query)[index];
+                if weight != E::ZERO {
+                    add_two_scaled(dm, (weight, dy.row(query)), (factors[index], h.row(query)));
+                    by_m += factors[width + index];
+                }
+            }
+            if by_m != E::ZERO {
+                add_scaled(dm, -by_m, memory.row(slot));
+            }
+        }
+    });
+    (dh, dm)
+}
+
+/// For one query: adds `sum_i ds_i m_i / (|h| |m_i|)` to `dh`, sets `factors` to `ds_i / (|h| |m_i|)` for all i and then
+/// `ds_i s_i / |m_i|^2`, and returns `sum_i ds_i s_i`.
+fn query_gradient<E: Element>(
+    recall: &Recall<E>,
+    query: usize,
+    memory: &Tensor<E>,
+    dy: &[E],
+    dh: &mut [E],
+    factors: &mut [E],
+) -> E {
+    let (slots, weights, similarities) = (recall.slots(query), recall.weights(query), recall.similarities(query));
+    let (by_h, by_m) = factors.split_at_mut(slots.len());
+    for ((product, &slot), &weight) in by_h.iter_mut().zip(slots).zip(weights) {
+        *product = if weight == E::ZERO { E::ZERO } else { reduce::dot(dy, memory.row(slot as usize)) };
+    }
+    let mean = reduce::dot(by_h, weights);
+    let mut ds_s = E::ZERO;
+    for (index, &scale) in recall.column(query, 2).iter().enumerate() {
+        let slot = slots[index] as usize;
+        let ds = if scale == E::ZERO { E::ZERO } else { weights[index] * (by_h[index] - mean) };
+        let slot_scale = recall.slot_scales.data()[slot];
+        ds_s += ds * similarities[index];
+        by_h[index] = ds * scale;
+        by_m[index] = ds * similarities[index] * slot_scale * slot_scale;
+        if by_h[index] != E::ZERO {
+            add_scaled(dh, by_h[index], memory.row(slot));
+        }
+    }
+    ds_s
+}
+
+/// The selections sorted by slot, in the order of the queries within a slot: `order[starts[i]..starts[i + 1]]` are the
+/// places in `slots` that hold slot `i`.
+fn by_slot(slots: &[u32], capacity: usize) -> (Indices, Indices) {
+    let (mut starts, mut order) = (Indices::scratch(capacity + 2), Indices::scratch(slots.len()));
+    let counts = starts.values_mut();
+    counts.fill(0);
+    // One further than usual, so that filling `order` below turns ends into starts.
+    slots.iter().for_each(|&slot| counts[slot as usize + 2] += 1);
+    for slot in 2..counts.len() {
+        counts[slot] += counts[slot - 1];
+    }
+    for (place, &slot) in (0_u32..).zip(slots) {
+        let next = &mut counts[slot as usize + 1];
+        order.values_mut()[*next as usize] = place;
+        *next += 1;
+    }
+    (starts, order)
+}
+
+/// `1 / |row|` for every row, 0 for rows without direction.
+fn inverse_norms<E: Element>(matrix: &Tensor<E>) -> Tensor<E> {
+    let (rows, len) = matrix.rows_cols();
+    let mut norms = Tensor::scratch([rows]);
+    parallel::chunks_mut(norms.data_mut(), 4 * ROWS, rows * len, |chunk, norms| {
+        for (row, norm) in (4 * ROWS * chunk..).zip(norms) {
+            let length = reduce::dot(matrix.row(row), matrix.row(row)).to_f64().sqrt();
+            *norm = if length < SHORTEST { E::ZERO } else { E::from_f64(1.0 / length) };
+        }
+    });
+    norms
+}
+
+simd_fn! {
+    fn add_scaled<E>(out: &mut [E], factor: E, row: &[E]) {
+        out.iter_mut().zip(row).for_each(|(out, &value)| *out += factor * value);
+    }
+}
+
+simd_fn! {
+    fn add_two_scaled<E>(out: &mut [E], first: (E, &[E]), second: (E, &[E])) {
+        for ((out, &a), &b) in out.iter_mut().zip(first.1).zip(second.1) {
+            *out += first.0 * a + second.0 * b;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+use super::*;
+use proptest::prelude::*;
+
+/// Eq. 3 spelled out: dense similarities, a stable sort, a softmax.
+fn naive(h: &Tensor<f64>, memory: &Tensor<f64>, query: Query<'_>) -> Tensor<f64> {
+    let ((queries, len), (capacity, _)) = (h.rows_cols(), memory.rows_cols());
+    let norm = |row: &[f64]| row.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let mut out = Tensor::zeros([queries, len]);
+    for b in 0..queries {
+        let mut ranked: Vec<(f64, usize)> = (0..capacity)
+            .filter_map(|slot| {
+                let survives = query.surviving.contains(&(slot as u32));
+                let (lengths, row) = (norm(h.row(b)) * norm(memory.row(slot)), memory.row(slot));
+                let dot: f64 = h.row(b).iter().zip(row).map(|(x, m)| x * m).sum();
+                let cosine = if lengths < 1e-12 { 0.0 } else { dot / lengths };
+                match (survives, query.selection) {
+                    (true, _) => Some((cosine, slot)),
+                    (false, Selection::Zero) => Some((0.0, slot)),
+                    (false, Selection::Remove) => None,
+                }
+            })
+            .collect();
+        if let Some(k) = query.top_k {
+            ranked.sort_by(|a, b| b.0.partial_cmp(&a.0).unwrap().then(a.1.cmp(&b.1)));
+            ranked.truncate(k);
+            match query.selection {
+                Selection::Remove => ranked.retain(|(similarity, _)| *similarity > 0.0),
+                Selection::Zero => ranked.iter_mut().for_each(|(similarity, _)| *similarity = similarity.max(0.0)),
+            }
+        }
+        let total: f64 = ranked.iter().map(|(similarity, _)| similarity.exp()).sum();
+        for (similarity, slot) in ranked {
+            let weight = similarity.exp() / total;
+            out.data_mut()[b * len..][..len].iter_mut().zip(memory.row(slot)).for_each(|(y, m)| *y += weight * m);
+        }
+    }
+    out
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// Small integers make exact ties, zero vectors and few positive similarities common.
+    #[test]
+    fn agrees_with_the_equation(
+        queries in 1_usize..5,
+        capacity in 1_usize..40,
+        len in 1_usize..5,
+        top_k in prop::option::of(1_usize..45),
+        zero in any::<bool>(),
+        forgotten in prop::collection::vec(any::<bool>(), 40),
+        values in prop::collection::vec(-2_i8..3, 5 * 45),
+    ) {
+        let values: Vec<f64> = values.into_iter().map(f64::from).collect();
+        let h = Tensor::from_slice(&values[..queries * len], [queries, len]).unwrap();
+        let memory = Tensor::from_slice(&values[values.len() - capacity * len..], [capacity, len]).unwrap();
+        let surviving: Vec<u32> = (0..capacity as u32).filter(|&slot| !forgotten[slot as usize]).collect();
+        let selection = if zero { Selection::Zero } else { Selection::Remove };
+        let query = Query { top_k, selection, surviving: &surviving };
+        let found = recall(&h, &memory, query).unwrap();
+        let (y, expected) = (read(&found, &memory), naive(&h, &memory, query));
+        for (y, expected) in y.data().iter().zip(expected.data()) {
+            // Cosines of integer vectors that are equal on paper may differ in the last bit and so change a tie; then
+            // the two slots have equal weights, but are different vectors. Ties of exact zeros always agree.
+            prop_assume!((y - expected).abs() < 1e-9 || !has_near_ties(&h, &memory));
+            prop_assert!((y - expected).abs() < 1e-9, "{y} {expected}");
+        }
+    }
+}
+
+/// Whether two slots are equally similar to a query without being parallel to each other.
+fn has_near_ties(h: &Tensor<f64>, memory: &Tensor<f64>) -> bool {
+    let norm = |row: &[f64]| row.iter().map(|x| x * x).sum::<f64>().sqrt().max(1e-12);
+    (0..h.rows_cols().0).any(|b| {
+        let mut cosines: Vec<f64> = (0..memory.rows_cols().0)
+            .map(|slot| h.row(b).iter().zip(memory.row(slot)).map(|(x, m)| x * m).sum::<f64>() / norm(memory.row(slot)))
+            .filter(|cosine| *cosine != 0.0)
+            .collect();
+        cosines.sort_by(f64::total_cmp);
+        cosines.windows(2).any(|pair| (pair[1] - pair[0]).abs() < 1e-9)
+    })
+}
+
+fn example(queries: usize, capacity: usize, len: usize) -> (Tensor<f32>, Tensor<f32>, Tensor<f32>) {
+    let fill = |rows: usize, step: usize| {
+        Tensor::from_vec((0..rows * len).map(|i| ((i * step) as f32).sin()).collect(), [rows, len]).unwrap()
+    };
+    (fill(queries, 3), fill(capacity, 7), fill(queries, 5))
+}
+
+#[test]
+fn slots_are_unique_sorted_and_never_forgotten_under_remove() {
+    let (h, memory, _) = example(20, 60, 8);
+    let surviving: Vec<u32> = (0..60).filter(|slot| slot % 3 != 0).collect();
+    let query = Query { top_k: Some(7), selection: Selection::Remove, surviving: &surviving };
+    let found = recall(&h, &memory, query).unwrap();
+    for b in 0..20 {
+        assert!(found.similarities(b).is_sorted_by(|a, b| a >= b));
+        assert!(found.slots(b).iter().all(|slot| slot % 3 != 0));
+        let mut slots = found.slots(b).to_vec();
+        slots.sort_unstable();
+        slots.dedup();
+        assert_eq!(slots.len(), 7);
+        assert!((found.weights(b).iter().sum::<f32>() - 1.0).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    let (h, memory, dy) = example(300, 500, 130);
+    let surviving: Vec<u32> = (0..500).filter(|slot| slot % 2 == 0).collect();
+    let run = || {
+        let query = Query { top_k: Some(9), selection: Selection::Zero, surviving: &surviving };
+        let found = recall(&h, &memory, query).unwrap();
+        (read(&found, &memory), backward(&found, &h, &memory, &dy))
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    assert_eq!(pool.install(run), crate::serial(run));
+}
+
+#[test]
+fn nothing_left_is_a_zero_vector_without_gradient() {
+    let (h, memory, dy) = example(2, 4, 3);
+    for selection in [Selection::Remove, Selection::Zero] {
+        let query = Query { top_k: Some(2), selection, surviving: &[] };
+        let found = recall(&h, &memory, query).unwrap();
+        let (dh, dm) = backward(&found, &h, &memory, &dy);
+        assert_eq!(dh.data(), [0.0; 6]);
+        if selection == Selection::Remove {
+            assert_eq!((read(&found, &memory).data(), found.empty()), ([0.0; 6].as_slice(), 2));
+            assert_eq!(dm.data(), [0.0; 12]);
+        } else {
+            // All slots are eligible with similarity 0; ties go to the lowest two.
+            assert_eq!((found.slots(0), found.weights(0)), ([0, 1].as_slice(), [0.5; 2].as_slice()));
+        }
+    }
+}
+
+#[test]
+fn bad_input_is_refused() {
+    let (h, memory, _) = example(2, 4, 3);
+    let query = |surviving| Query { top_k: Some(2), selection: Selection::Remove, surviving };
+    assert!(recall(&h, &Tensor::zeros([4, 5]), query(&[0])).unwrap_err().to_string().contains("(queries, 5)"));
+    assert!(recall(&h, &memory, query(&[1, 0])).is_err());
+    assert!(recall(&h, &memory, query(&[4])).is_err());
+    // A NaN query selects something, weighs it NaN or 0, and panics nowhere.
+    recall(&Tensor::full([2, 3], f32::NAN), &memory, query(&[0, 2, 3])).unwrap();
+}
