@@ -1,0 +1,22 @@
+//! The operations: one file each, forward and backward side by side.
+//!
+//! Every function checks its shapes, computes its output, and records the way back. Layouts: a batch is the first
+//! axis; images are (N, H, W, C), see [`rftm_tensor::conv`].
+
+mod batch_norm;
+mod concat;
+mod conv2d;
+mod leaky_relu;
+mod linear;
+mod mse;
+mod permute;
+mod reshape;
+
+pub use batch_norm::{BatchNorm, batch_norm, batch_norm_inference};
+pub use concat::{concat, concat_values};
+pub use conv2d::{ConvOptions, conv_transpose2d, conv_transpose2d_values, conv2d, conv2d_values};
+pub use leaky_relu::leaky_relu;
+pub use linear::{linear, linear_values};
+pub use mse::mse;
+pub use permute::permute;
+pub use reshape::reshape;

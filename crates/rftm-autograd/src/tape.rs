@@ -1,0 +1,338 @@
+use std::any::Any;
+
+use rftm_tensor::{Element, Error, Result, Shape, Tensor, elementwise};
+
+use crate::{Param, ParamId};
+
+/// A position on the tape. Positions grow as operations are recorded, so their order is a topological order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NodeId(u32);
+
+/// A value, and where on the tape it came from, if its gradient is wanted.
+#[derive(Debug, Clone)]
+pub struct Var<E: Element = f32> {
+    value: Tensor<E>,
+    node: Option<NodeId>,
+}
+
+impl<E: Element> Var<E> {
+    /// A value without a gradient: data, or a target.
+    #[must_use]
+    pub fn constant(value: Tensor<E>) -> Self {
+        Self { value, node: None }
+    }
+
+    /// The value.
+    #[must_use]
+    pub fn value(&self) -> &Tensor<E> {
+        &self.value
+    }
+
+    /// The value, given up by the variable.
+    #[must_use]
+    pub fn into_value(self) -> Tensor<E> {
+        self.value
+    }
+
+    /// The shape of the value.
+    #[must_use]
+    pub fn shape(&self) -> &Shape {
+        self.value.shape()
+    }
+
+    /// Its place on the tape; `None` for a constant.
+    #[must_use]
+    pub fn node(&self) -> Option<NodeId> {
+        self.node
+    }
+}
+
+/// The way back through one operation. The value holds what the gradient needs, and is consumed by it.
+pub trait Backward<E: Element>: Send + 'static {
+    /// Given the gradient of the operation's output, adds the gradients of its inputs to the sink.
+    ///
+    /// # Errors
+    /// If the gradient does not fit; an operation that recorded itself properly never fails.
+    fn backward(self, gradient: Tensor<E>, sink: &mut Sink<'_, E>) -> Result<()>;
+}
+
+/// Where an operation leaves the gradients of its inputs.
+#[derive(Debug)]
+pub struct Sink<'t, E: Element> {
+    gradients: &'t mut [Option<Tensor<E>>],
+}
+
+impl<E: Element> Sink<'_, E> {
+    /// Adds `gradient()` to input `node`; a constant (`None`) wants none, and the closure is not called.
+    /// The first gradient is moved in, later ones are added in place.
+    ///
+    /// # Errors
+    /// Those of the closure, and if two gradients of one value differ in shape.
+    pub fn add(&mut self, node: Option<NodeId>, gradient: impl FnOnce() -> Result<Tensor<E>>) -> Result<()> {
+        let Some(NodeId(node)) = node else { return Ok(()) };
+        let gradient = gradient()?;
+        match &mut self.gradients[node as usize] {
+            Some(sum) => elementwise::add_assign(sum, &gradient),
+            empty => {
+                *empty = Some(gradient);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The record of a computation, to be walked backward.
+///
+/// `Tape` is used again step after step: [`backward`](Self::backward) empties it, [`clear`](Self::clear) empties it
+/// after a computation that was given up.
+pub struct Tape<E: Element = f32> {
+    /// One place per node. The box of a place stays when its record is consumed: the next step records the same
+    /// operation there and needs no new box.
+    records: Vec<Box<dyn Record<E>>>,
+    len: usize,
+    gradients: Vec<Option<Tensor<E>>>,
+    params: Vec<(ParamId, NodeId)>,
+}
+
+impl<E: Element> Tape<E> {
+    /// An empty tape.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { records: Vec::new(), len: 0, gradients: Vec::new(), params: Vec::new() }
+    }
+
+    /// How many nodes are recorded.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing is recorded.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Forgets everything recorded, and all gradients.
+    pub fn clear(&mut self) {
+        self.records[..self.len].iter_mut().for_each(|record| record.discard());
+        self.gradients.clear();
+        self.params.clear();
+        self.len = 0;
+    }
+
+    /// A value whose gradient is wanted.
+    pub fn leaf(&mut self, value: Tensor<E>) -> Var<E> {
+        let node = Some(self.push(Leaf));
+        Var { value, node }
+    }
+
+    /// A parameter as a variable. Used twice in one computation it is one leaf, and its gradients add up.
+    pub fn param(&mut self, param: &Param<E>) -> Var<E> {
+        let value = param.value.clone();
+        if let Some(&(_, node)) = self.params.iter().find(|(id, _)| *id == param.id()) {
+            return Var { value, node: Some(node) };
+        }
+        let leaf = self.leaf(value);
+        self.params.extend(leaf.node.map(|node| (param.id(), node)));
+        leaf
+    }
+
+    /// Records an operation with this output; if none of the `inputs` wants a gradient, the output is a constant and
+    /// `record` is not called.
+    pub fn record<B: Backward<E>>(
+        &mut self,
+        value: Tensor<E>,
+        inputs: &[Option<NodeId>],
+        record: impl FnOnce() -> B,
+    ) -> Var<E> {
+        let wanted = inputs.iter().any(Option::is_some);
+        let node = wanted.then(|| self.push(record()));
+        Var { value, node }
+    }
+
+    fn push<B: Backward<E>>(&mut self, record: B) -> NodeId {
+        let place = self.len;
+        self.len += 1;
+        match self.records.get_mut(place) {
+            None => self.records.push(Box::new(Some(record))),
+            Some(slot) => match slot.as_any().downcast_mut::<Option<B>>() {
+                Some(empty) => *empty = Some(record),
+                None => *slot = Box::new(Some(record)),
+            },
+        }
+        NodeId(u32::try_from(place).expect("fewer than 2^32 operations"))
+    }
+
+    /// The gradients of a scalar by every leaf it depends on. Empties the tape.
+    ///
+    /// # Errors
+    /// If `output` is not a single number, or does not depend on any leaf.
+    pub fn backward(&mut self, output: &Var<E>) -> Result<Gradients<'_, E>> {
+        if output.value.len() != 1 {
+            return Err(Error::shape("backward", "the output", "one element", output.shape()));
+        }
+        self.backward_from(output, Tensor::full(*output.shape(), E::ONE))
+    }
+
+    /// The gradients of `sum(output * gradient)` by every leaf. Empties the tape.
+    ///
+    /// # Errors
+    /// If `gradient` does not have the output's shape, or the output does not depend on any leaf.
+    pub fn backward_from(&mut self, output: &Var<E>, gradient: Tensor<E>) -> Result<Gradients<'_, E>> {
+        gradient.expect_shape("backward", "the gradient", *output.shape())?;
+        let Some(NodeId(last)) = output.node.filter(|node| (node.0 as usize) < self.len) else {
+            return Err(Error::invalid("backward", "the output does not depend on any parameter or leaf of this tape"));
+        };
+        self.gradients.clear();
+        self.gradients.resize(self.len, None);
+        self.gradients[last as usize] = Some(gradient);
+        let mut result = Ok(());
+        for node in (0..self.len).rev() {
+            let (before, from) = self.gradients.split_at_mut(node);
+            let record = &mut self.records[node];
+            if result.is_err() || record.is_leaf() || from[0].is_none() {
+                record.discard();
+            } else if let Some(gradient) = from[0].take() {
+                result = record.consume(gradient, &mut Sink { gradients: before });
+            }
+        }
+        self.len = 0;
+        result.map(|()| Gradients { tape: self })
+    }
+}
+
+impl<E: Element> Default for Tape<E> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<E: Element> std::fmt::Debug for Tape<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Tape of {} operations", self.len)
+    }
+}
+
+/// What a backward pass found: the gradients of the leaves.
+#[derive(Debug)]
+pub struct Gradients<'t, E: Element> {
+    tape: &'t mut Tape<E>,
+}
+
+impl<E: Element> Gradients<'_, E> {
+    /// The gradient by a leaf; `None` if the output does not depend on it.
+    #[must_use]
+    pub fn of(&self, leaf: &Var<E>) -> Option<&Tensor<E>> {
+        self.tape.gradients[leaf.node?.0 as usize].as_ref()
+    }
+
+    /// Takes out the gradient by a parameter; `None` if the output does not depend on it, or it was taken.
+    pub fn take(&mut self, param: &Param<E>) -> Option<Tensor<E>> {
+        let (_, node) = self.tape.params.iter().find(|(id, _)| *id == param.id())?;
+        self.tape.gradients[node.0 as usize].take()
+    }
+}
+
+impl<E: Element> Drop for Gradients<'_, E> {
+    fn drop(&mut self) {
+        self.tape.gradients.clear();
+        self.tape.params.clear();
+    }
+}
+
+/// The end of the way back.
+struct Leaf;
+
+impl<E: Element> Backward<E> for Leaf {
+    fn backward(self, _: Tensor<E>, _: &mut Sink<'_, E>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A place on the tape with its type forgotten; the value inside comes and goes.
+trait Record<E: Element>: Send {
+    fn consume(&mut self, gradient: Tensor<E>, sink: &mut Sink<'_, E>) -> Result<()>;
+    fn discard(&mut self);
+    fn is_leaf(&self) -> bool;
+    fn as_any(&mut self) -> &mut dyn Any;
+}
+
+impl<E: Element, B: Backward<E>> Record<E> for Option<B> {
+    fn consume(&mut self, gradient: Tensor<E>, sink: &mut Sink<'_, E>) -> Result<()> {
+        self.take().map_or(Ok(()), |record| record.backward(gradient, sink))
+    }
+
+    fn discard(&mut self) {
+        *self = None;
+    }
+
+    fn is_leaf(&self) -> bool {
+        std::any::TypeId::of::<B>() == std::any::TypeId::of::<Leaf>()
+    }
+
+    fn as_any(&mut self) -> &mut dyn Any {
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops;
+
+    fn row(values: &[f64]) -> Tensor<f64> {
+        Tensor::from_slice(values, [1, values.len()]).unwrap()
+    }
+
+    #[test]
+    fn a_shared_value_adds_its_gradients() {
+        let mut tape = Tape::new();
+        let x = tape.leaf(row(&[2.0, 3.0]));
+        let y = ops::linear(&mut tape, &x, &x, None).unwrap();
+        assert_eq!(tape.backward(&y).unwrap().of(&x).unwrap().data(), [4.0, 6.0]);
+    }
+
+    #[test]
+    fn a_parameter_used_twice_is_one_leaf() {
+        let (mut tape, weight) = (Tape::new(), Param::new(row(&[5.0])));
+        let x = Var::constant(row(&[3.0]));
+        let first = tape.param(&weight);
+        let hidden = ops::linear(&mut tape, &x, &first, None).unwrap();
+        let second = tape.param(&weight);
+        let y = ops::linear(&mut tape, &hidden, &second, None).unwrap();
+        // y = 3 w^2
+        let mut gradients = tape.backward(&y).unwrap();
+        assert_eq!(gradients.take(&weight).unwrap().data(), [30.0]);
+        assert!(gradients.take(&weight).is_none());
+    }
+
+    #[test]
+    fn constants_record_nothing() {
+        let mut tape = Tape::new();
+        let x = Var::constant(row(&[2.0]));
+        let y = ops::linear(&mut tape, &x, &x, None).unwrap();
+        assert!(tape.is_empty() && y.node().is_none());
+        assert!(tape.backward(&y).unwrap_err().to_string().contains("does not depend on any parameter"));
+    }
+
+    #[test]
+    fn what_the_output_does_not_reach_has_no_gradient() {
+        let mut tape = Tape::new();
+        let (x, unused) = (tape.leaf(row(&[2.0])), tape.leaf(row(&[1.0])));
+        let y = ops::linear(&mut tape, &x, &x, None).unwrap();
+        ops::linear(&mut tape, &unused, &unused, None).unwrap();
+        let gradients = tape.backward(&y).unwrap();
+        assert!(gradients.of(&unused).is_none() && gradients.of(&x).is_some());
+    }
+
+    #[test]
+    fn only_scalars_go_backward_by_themselves() {
+        let mut tape = Tape::new();
+        let x = tape.leaf(row(&[2.0, 1.0]));
+        assert!(tape.backward(&x).is_err());
+        assert!(tape.backward_from(&x, row(&[1.0])).is_err());
+        tape.clear();
+        assert!(tape.is_empty());
+    }
+}

@@ -1,0 +1,179 @@
+//! Every operation against central differences, in f64, over random shapes, parameters and values.
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+use rftm_autograd::{Tape, Var, gradcheck, ops};
+use rftm_tensor::{Error, Result, Tensor};
+
+/// Values in (-2, -0.05) or (0.05, 2): away from the kink of LeakyReLU at 0.
+fn tensor<const RANK: usize>(shape: [usize; RANK]) -> impl Strategy<Value = Tensor<f64>> {
+    let values = prop::collection::vec((0.05..2.0, any::<bool>()), shape.iter().product::<usize>());
+    values.prop_map(move |values| {
+        let signed = values.into_iter().map(|(value, negative): (f64, bool)| if negative { -value } else { value });
+        Tensor::from_vec(signed.collect(), shape).unwrap()
+    })
+}
+
+fn check(function: impl Fn(&mut Tape<f64>, &[Var<f64>]) -> Result<Var<f64>>, inputs: &[Tensor<f64>]) {
+    gradcheck(function, inputs, 1e-5, 1e-6).unwrap();
+}
+
+/// Batch norm divides by the spread of a channel; two nearly equal values make it too curved for differences.
+fn spread_enough(x: &Tensor<f64>, channels: usize) -> bool {
+    let (_, variance) = rftm_tensor::norm::statistics(x, channels);
+    variance.data().iter().all(|&variance| variance > 0.05)
+}
+
+fn convolution() -> impl Strategy<Value = ([usize; 4], [usize; 4], ops::ConvOptions)> {
+    let sizes = (1_usize..3, 1_usize..6, 1_usize..6, 1_usize..4, 1_usize..4);
+    (sizes, 1_usize..4, 1_usize..4, 1_usize..4, 0_usize..3, 0_usize..3).prop_map(
+        |((batch, height, width, kernel_height, kernel_width), from, to, stride, padding, output_padding)| {
+            let options = ops::ConvOptions { stride, padding, output_padding };
+            ([batch, height, width, from], [kernel_height, kernel_width, from, to], options)
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn linear(
+        (x, w, b) in (1_usize..6, 1_usize..8, 1_usize..8)
+            .prop_flat_map(|(n, i, o)| (tensor([n, i]), tensor([o, i]), tensor([o]))),
+    ) {
+        check(|tape, v| ops::linear(tape, &v[0], &v[1], Some(&v[2])), &[x, w, b]);
+    }
+
+    #[test]
+    fn conv2d(
+        (x, w, b, options) in convolution().prop_filter_map("the kernel must fit", |(x, w, options)| {
+            let fits = x[1] + 2 * options.padding >= w[0] && x[2] + 2 * options.padding >= w[1];
+            fits.then_some((x, w, options))
+        }).prop_flat_map(|(x, w, options)| (tensor(x), tensor(w), tensor([w[3]]), Just(options))),
+    ) {
+        check(|tape, v| ops::conv2d(tape, &v[0], &v[1], Some(&v[2]), options), &[x, w, b]);
+    }
+
+    #[test]
+    fn conv_transpose2d(
+        (x, w, b, options) in convolution().prop_filter_map("the output must exist", |(x, w, options)| {
+            let reach = |i: usize, k: usize| (i - 1) * options.stride + k + options.output_padding;
+            let exists = reach(x[1], w[0]) > 2 * options.padding && reach(x[2], w[1]) > 2 * options.padding;
+            let w = [w[0], w[1], w[3], w[2]];
+            (exists && options.output_padding < options.stride).then_some((x, w, options))
+        }).prop_flat_map(|(x, w, options)| (tensor(x), tensor(w), tensor([w[2]]), Just(options))),
+    ) {
+        check(|tape, v| ops::conv_transpose2d(tape, &v[0], &v[1], Some(&v[2]), options), &[x, w, b]);
+    }
+
+    /// Without an activation the operation is smooth everywhere.
+    #[test]
+    fn batch_norm(
+        (x, gamma, beta) in (2_usize..7, 1_usize..5)
+            .prop_flat_map(|(n, c)| (tensor([n, c]), tensor([c]), tensor([c])))
+            .prop_filter("a spread channel", |(x, gamma, _)| spread_enough(x, gamma.len())),
+    ) {
+        check(|tape, v| {
+            let options = ops::BatchNorm { gamma: &v[1], beta: &v[2], eps: 1e-5, slope: None };
+            Ok(ops::batch_norm(tape, &v[0], options)?.0)
+        }, &[x, gamma, beta]);
+    }
+
+    #[test]
+    fn batch_norm_of_images_with_activation(
+        (x, gamma, beta, slope) in (1_usize..3, 2_usize..4, 1_usize..4)
+            .prop_flat_map(|(n, size, c)| (tensor([n, size, size, c]), tensor([c]), tensor([c]), 0.01..0.9))
+            .prop_filter("a spread channel, no value at the kink", |(x, gamma, beta, _)| {
+                spread_enough(x, gamma.len()) && away_from_kink(x, gamma, beta)
+            }),
+    ) {
+        check(|tape, v| {
+            let options = ops::BatchNorm { gamma: &v[1], beta: &v[2], eps: 1e-5, slope: Some(slope) };
+            Ok(ops::batch_norm(tape, &v[0], options)?.0)
+        }, &[x, gamma, beta]);
+    }
+
+    #[test]
+    fn batch_norm_inference(
+        (x, gamma, beta, mean) in (1_usize..5, 1_usize..5)
+            .prop_flat_map(|(n, c)| (tensor([n, c]), tensor([c]), tensor([c]), tensor([c]))),
+    ) {
+        let mut variance = mean.clone();
+        variance.data_mut().iter_mut().for_each(|variance| *variance = variance.abs());
+        check(|tape, v| {
+            let options = ops::BatchNorm { gamma: &v[1], beta: &v[2], eps: 1e-5, slope: None };
+            ops::batch_norm_inference(tape, &v[0], options, &mean, &variance)
+        }, &[x, gamma, beta]);
+    }
+
+    #[test]
+    fn leaky_relu((x, slope) in (1_usize..5, 1_usize..9).prop_flat_map(|(n, c)| (tensor([n, c]), -0.5..1.5))) {
+        check(|tape, v| Ok(ops::leaky_relu(tape, &v[0], slope)), &[x]);
+    }
+
+    #[test]
+    fn mse((x, target) in (1_usize..5, 1_usize..9).prop_flat_map(|(n, c)| (tensor([n, c]), tensor([n, c])))) {
+        check(|tape, v| ops::mse(tape, &v[0], &target), &[x]);
+    }
+
+    #[test]
+    fn reshape_permute_concat(
+        (x, y) in (1_usize..4, 1_usize..4, 1_usize..4, 1_usize..4, 1_usize..4)
+            .prop_flat_map(|(a, b, c, d, e)| (tensor([a, b, c, d]), tensor([a, c, d, e]))),
+    ) {
+        check(|tape, v| {
+            let x = ops::permute(tape, &v[0], [0, 2, 3, 1])?;
+            let both = ops::concat(tape, &x, &v[1])?;
+            let len = both.value().len();
+            ops::reshape(tape, &both, [len])
+        }, &[x, y]);
+    }
+}
+
+fn away_from_kink(x: &Tensor<f64>, gamma: &Tensor<f64>, beta: &Tensor<f64>) -> bool {
+    let mut tape = Tape::new();
+    let [x, gamma, beta] = [x, gamma, beta].map(|tensor| Var::constant(tensor.clone()));
+    let options = ops::BatchNorm { gamma: &gamma, beta: &beta, eps: 1e-5, slope: None };
+    let (z, ..) = ops::batch_norm(&mut tape, &x, options).unwrap();
+    z.value().data().iter().all(|z| z.abs() > 0.01)
+}
+
+#[test]
+fn a_batch_of_one_has_no_batch_statistics() {
+    let mut tape = Tape::<f32>::new();
+    let x = tape.leaf(Tensor::zeros([1, 3]));
+    let one = Var::constant(Tensor::full([3], 1.0));
+    let options = || ops::BatchNorm { gamma: &one, beta: &one, eps: 1e-5, slope: None };
+    let error = ops::batch_norm(&mut tape, &x, options()).unwrap_err();
+    assert!(matches!(error, Error::Invalid { .. }), "{error}");
+    assert!(error.to_string().contains("at least 2 values per channel"), "{error}");
+    // One image has several values per channel, and evaluation needs no batch.
+    let image = Var::constant(Tensor::zeros([1, 2, 2, 3]));
+    ops::batch_norm(&mut tape, &image, options()).unwrap();
+    ops::batch_norm_inference(&mut tape, &x, options(), one.value(), one.value()).unwrap();
+}
+
+#[test]
+fn a_constant_channel_normalises_to_its_shift() {
+    let mut tape = Tape::<f32>::new();
+    let x = tape.leaf(Tensor::full([4, 2], 7.5));
+    let (gamma, beta) = (Var::constant(Tensor::full([2], 3.0)), Var::constant(Tensor::full([2], 0.25)));
+    let options = ops::BatchNorm { gamma: &gamma, beta: &beta, eps: 1e-5, slope: None };
+    let (y, ..) = ops::batch_norm(&mut tape, &x, options).unwrap();
+    assert_eq!(y.value().data(), [0.25; 8]);
+    let gradients = tape.backward_from(&y, Tensor::full([4, 2], 1.0)).unwrap();
+    assert!(gradients.of(&x).unwrap().is_finite());
+}
+
+#[test]
+fn wrong_shapes_are_named() {
+    let mut tape = Tape::<f32>::new();
+    let (x, w) = (tape.leaf(Tensor::zeros([2, 3])), tape.leaf(Tensor::zeros([4, 5])));
+    let error = ops::linear(&mut tape, &x, &w, None).unwrap_err().to_string();
+    assert_eq!(error, "linear: x must have shape (N, 5), found (2, 3)");
+    let options = ops::ConvOptions { stride: 1, padding: 0, output_padding: 0 };
+    assert!(ops::conv2d(&mut tape, &x, &w, None, options).unwrap_err().to_string().contains("(KH, KW, C, C)"));
+    assert!(ops::concat(&mut tape, &x, &w).is_err());
+    assert!(ops::mse(&mut tape, &x, w.value()).is_err());
+}
