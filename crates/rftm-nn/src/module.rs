@@ -1,0 +1,85 @@
+use rftm_autograd::{Param, Tape, Var};
+use rftm_tensor::{Element, Result, Tensor};
+
+use crate::Sequential;
+
+/// A layer, or anything made of layers: from tensor to tensor, with parameters.
+pub trait Module<E: Element = f32>: Send + Sync {
+    /// A training pass: batch statistics, random forgetting, recorded on the tape.
+    ///
+    /// # Errors
+    /// If the input does not fit the module.
+    fn forward(&mut self, tape: &mut Tape<E>, x: Var<E>) -> Result<Var<E>>;
+
+    /// An evaluation pass: running statistics, nothing recorded, nothing changed.
+    ///
+    /// # Errors
+    /// If the input does not fit the module.
+    fn infer(&self, x: Tensor<E>, inference: Inference) -> Result<Tensor<E>>;
+
+    /// Shows every parameter and buffer to a visitor, always in the same order.
+    fn visit(&mut self, visitor: &mut dyn Visitor<E>);
+
+    /// This module, then `next`.
+    fn then(self, next: impl Module<E> + 'static) -> Sequential<E>
+    where
+        Self: Sized + 'static,
+    {
+        Sequential::new().with(self).with(next)
+    }
+}
+
+/// What distinguishes one evaluation pass from another.
+///
+/// Only modules that stay random in evaluation look at it: they draw from stream number `pass`, so that a score can be
+/// computed again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Inference {
+    /// Number of the pass.
+    pub pass: u64,
+}
+
+/// One step on the way to a parameter.
+#[derive(Debug, Clone, Copy)]
+pub enum Segment<'a> {
+    /// A named part.
+    Name(&'a str),
+    /// A position in a sequence.
+    Index(usize),
+}
+
+impl std::fmt::Display for Segment<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Index(index) => write!(f, "{index}"),
+        }
+    }
+}
+
+/// Something that looks at, or changes, all parameters and buffers of a module: an optimiser, a state dict.
+pub trait Visitor<E: Element> {
+    /// A part begins; names are relative to it until [`leave`](Self::leave).
+    fn enter(&mut self, _segment: Segment<'_>) {}
+    /// The part ends.
+    fn leave(&mut self) {}
+    /// A trainable tensor.
+    fn param(&mut self, name: &str, param: &mut Param<E>);
+    /// A tensor that is state but not trained: a running statistic.
+    fn buffer(&mut self, _name: &str, _buffer: &mut Tensor<E>) {}
+    /// A number that is state: how often a module drew from its stream, or what it counted.
+    fn counter(&mut self, _name: &str, _counter: &mut u64) {}
+}
+
+/// How many trainable numbers a module has.
+pub fn count_parameters<E: Element>(module: &mut dyn Module<E>) -> usize {
+    struct Count(usize);
+    impl<E: Element> Visitor<E> for Count {
+        fn param(&mut self, _: &str, param: &mut Param<E>) {
+            self.0 += param.value.len();
+        }
+    }
+    let mut count = Count(0);
+    module.visit(&mut count);
+    count.0
+}
