@@ -1,0 +1,102 @@
+use rftm_autograd::{Tape, Var, ops as layers};
+use rftm_nn::{BatchNorm, Inference, Module, Segment, Visitor};
+use rftm_tensor::{Element, Result, Shape, Tensor};
+
+use crate::{ConfigError, MemoryUnit, TwinConfig, UnitConfig};
+
+/// Random Forgetting Twin Memory (section 3.2.2, Eq. 4 and 5): hippocampus, connector, cortex, connector.
+///
+/// # Shapes
+/// Input and output (batch, ...) with L' elements a sample.
+#[derive(Debug)]
+pub struct TwinMemory<E: Element = f32> {
+    hippocampus: Option<Stage<E>>,
+    cortex: Option<Stage<E>>,
+}
+
+/// One memory and the connector behind it.
+#[derive(Debug)]
+struct Stage<E: Element> {
+    memory: MemoryUnit<E>,
+    connector: Option<BatchNorm<E>>,
+}
+
+impl<E: Element> TwinMemory<E> {
+    /// A twin memory for latents of `width` elements.
+    ///
+    /// # Errors
+    /// A parameter that is out of range, by name.
+    pub fn new(width: usize, config: TwinConfig) -> std::result::Result<Self, ConfigError> {
+        let stage = |unit: Option<UnitConfig>, name| {
+            unit.map(|unit| {
+                let memory = MemoryUnit::named(width, unit, config.seed, name)?;
+                let connector = config.connector.then(|| BatchNorm::new(width).with_leaky_relu(config.negative_slope));
+                Ok(Stage { memory, connector })
+            })
+            .transpose()
+        };
+        Ok(Self { hippocampus: stage(config.hippocampus, "hippocampus")?, cortex: stage(config.cortex, "cortex")? })
+    }
+
+    /// The first memory, unless it is switched off.
+    #[must_use]
+    pub fn hippocampus(&self) -> Option<&MemoryUnit<E>> {
+        self.hippocampus.as_ref().map(|stage| &stage.memory)
+    }
+
+    /// The second memory, unless it is switched off.
+    #[must_use]
+    pub fn cortex(&self) -> Option<&MemoryUnit<E>> {
+        self.cortex.as_ref().map(|stage| &stage.memory)
+    }
+
+    /// Both stages that are switched on, in order, with their names.
+    fn stages(&mut self) -> impl Iterator<Item = (&'static str, &mut Stage<E>)> {
+        let hippocampus = self.hippocampus.as_mut().map(|stage| ("hippocampus", stage));
+        hippocampus.into_iter().chain(self.cortex.as_mut().map(|stage| ("cortex", stage)))
+    }
+}
+
+/// The latents of a batch as rows.
+fn flat(shape: &Shape) -> Shape {
+    let (batch, len) = shape.rows_cols();
+    [batch, len].into()
+}
+
+impl<E: Element> Module<E> for TwinMemory<E> {
+    fn forward(&mut self, tape: &mut Tape<E>, x: Var<E>) -> Result<Var<E>> {
+        let shape = *x.shape();
+        let mut h = layers::reshape(tape, &x, flat(&shape))?;
+        for (_, stage) in self.stages() {
+            h = stage.memory.forward(tape, h)?;
+            if let Some(connector) = &mut stage.connector {
+                h = connector.forward(tape, h)?;
+            }
+        }
+        layers::reshape(tape, &h, shape)
+    }
+
+    fn infer(&self, x: Tensor<E>, inference: Inference) -> Result<Tensor<E>> {
+        let mut h = x.reshape(flat(x.shape()))?;
+        for stage in self.hippocampus.iter().chain(&self.cortex) {
+            h = stage.memory.infer(h, inference)?;
+            if let Some(connector) = &stage.connector {
+                h = connector.infer(h, inference)?;
+            }
+        }
+        h.reshape(*x.shape())
+    }
+
+    fn visit(&mut self, visitor: &mut dyn Visitor<E>) {
+        for (name, stage) in self.stages() {
+            visitor.enter(Segment::Name(name));
+            stage.memory.visit(visitor);
+            if let Some(connector) = &mut stage.connector {
+                visitor.enter(Segment::Name("connector"));
+                connector.visit(visitor);
+                visitor.leave();
+            }
+            visitor.leave();
+        }
+    }
+}

@@ -1,0 +1,135 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rftm_autograd::{Param, Tape, Var, ops as layers};
+use rftm_nn::{Inference, Module, Visitor, init};
+use rftm_tensor::recall::{self, Query, Recall};
+use rftm_tensor::{Element, Error, Result, Shape, Tensor};
+
+use crate::{ConfigError, UnitConfig, ops};
+
+/// The basic unit (section 3.2.1, Eq. 3): a trainable matrix of slots that answers a latent with a weighted mean of the
+/// slots most similar to it.
+///
+/// # Shapes
+/// Input and output (batch, ...) with L' elements a sample; `slots` (N, L').
+#[derive(Debug)]
+pub struct MemoryUnit<E: Element = f32> {
+    config: UnitConfig,
+    slots: Param<E>,
+    seed: u64,
+    /// Names the stream of masks, so that the two units of a twin memory forget independently.
+    purpose: &'static str,
+    /// Training passes so far; pass number t draws from stream t.
+    passes: u64,
+    empty_reads: AtomicU64,
+    /// The slots that survive the current pass.
+    surviving: Vec<u32>,
+    all: Vec<u32>,
+}
+
+impl<E: Element> MemoryUnit<E> {
+    /// A memory for latents of `width` elements, its slots drawn from `U(-1/sqrt(width), 1/sqrt(width))`.
+    ///
+    /// # Errors
+    /// A parameter that is out of range.
+    pub fn new(width: usize, config: UnitConfig, seed: u64) -> std::result::Result<Self, ConfigError> {
+        Self::named(width, config, seed, "memory")
+    }
+
+    pub(crate) fn named(
+        width: usize,
+        config: UnitConfig,
+        seed: u64,
+        purpose: &'static str,
+    ) -> std::result::Result<Self, ConfigError> {
+        config.check(purpose)?;
+        let problem = "0 elements; a latent has at least 1".to_owned();
+        let empty = || ConfigError { part: purpose, parameter: "width", problem };
+        let bound = 1.0 / (width as f64).sqrt();
+        let mut stream = rftm_rng::rng(seed, purpose, u64::MAX);
+        let slots = init::uniform([config.capacity, width], bound, &mut stream).map_err(|_| empty())?;
+        let all = (0..config.capacity as u32).collect();
+        let surviving = Vec::with_capacity(config.capacity);
+        Ok(Self { config, slots, seed, purpose, passes: 0, empty_reads: AtomicU64::new(0), surviving, all })
+    }
+
+    /// The parameters it was built with.
+    #[must_use]
+    pub fn config(&self) -> &UnitConfig {
+        &self.config
+    }
+
+    /// The slots, (N, L').
+    #[must_use]
+    pub fn slots(&self) -> &Tensor<E> {
+        &self.slots.value
+    }
+
+    /// How many latents, in training and evaluation, found no slot at all.
+    #[must_use]
+    pub fn empty_reads(&self) -> u64 {
+        self.empty_reads.load(Ordering::Relaxed)
+    }
+
+    /// Which slots each latent reads in evaluation, and with what weights: what a sample was compared with.
+    ///
+    /// # Errors
+    /// If the latents do not have the memory's width.
+    pub fn recall(&self, h: &Tensor<E>, inference: Inference) -> Result<Recall<E>> {
+        let h = h.reshape(self.flat(h.shape())?)?;
+        if self.config.forget_in_evaluation {
+            let mut surviving = Vec::new();
+            // Evaluation must not repeat the masks of training: its streams count down from the far end.
+            self.draw(u64::MAX - 1 - inference.pass, &mut surviving);
+            recall::recall(&h, &self.slots.value, self.query(&surviving))
+        } else {
+            recall::recall(&h, &self.slots.value, self.query(&self.all))
+        }
+    }
+
+    fn query<'a>(&self, surviving: &'a [u32]) -> Query<'a> {
+        Query { top_k: self.config.top_k, selection: self.config.selection, surviving }
+    }
+
+    /// The slots that survive pass `pass`: all but `floor(nu N)` drawn without repetition.
+    fn draw(&self, pass: u64, surviving: &mut Vec<u32>) {
+        let (capacity, mut stream) = (self.config.capacity, rftm_rng::rng(self.seed, self.purpose, pass));
+        rftm_rng::sample_sorted(capacity, capacity - self.config.forgotten(), &mut stream, surviving);
+    }
+
+    fn flat(&self, shape: &Shape) -> Result<Shape> {
+        let ((batch, len), (_, width)) = (shape.rows_cols(), self.slots.value.rows_cols());
+        if shape.rank() < 2 || len != width {
+            let expected = format!("(batch, ..) with {width} elements a sample");
+            return Err(Error::shape("memory", "the latent", expected, shape));
+        }
+        Ok([batch, width].into())
+    }
+}
+
+impl<E: Element> Module<E> for MemoryUnit<E> {
+    fn forward(&mut self, tape: &mut Tape<E>, x: Var<E>) -> Result<Var<E>> {
+        let shape = *x.shape();
+        let h = layers::reshape(tape, &x, self.flat(&shape)?)?;
+        let mut surviving = std::mem::take(&mut self.surviving);
+        self.draw(self.passes, &mut surviving);
+        let slots = tape.param(&self.slots);
+        let (y, empty) = ops::memory_read(tape, &h, &slots, self.query(&surviving))?;
+        self.surviving = surviving;
+        self.passes += 1;
+        *self.empty_reads.get_mut() += empty as u64;
+        layers::reshape(tape, &y, shape)
+    }
+
+    fn infer(&self, x: Tensor<E>, inference: Inference) -> Result<Tensor<E>> {
+        let recall = self.recall(&x, inference)?;
+        self.empty_reads.fetch_add(recall.empty() as u64, Ordering::Relaxed);
+        recall::read(&recall, &self.slots.value).reshape(*x.shape())
+    }
+
+    fn visit(&mut self, visitor: &mut dyn Visitor<E>) {
+        visitor.param("slots", &mut self.slots);
+        visitor.counter("passes", &mut self.passes);
+        visitor.counter("empty_reads", self.empty_reads.get_mut());
+    }
+}

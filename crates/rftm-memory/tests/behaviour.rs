@@ -1,0 +1,164 @@
+//! What users rely on: shapes, parts that switch off, masks that can be drawn again, and counts of empty reads.
+#![allow(clippy::unwrap_used)]
+
+use rftm_autograd::{Tape, Var};
+use rftm_memory::{MemoryUnit, Selection, TwinConfig, TwinMemory, UnitConfig};
+use rftm_nn::{Inference, Module, StateDict, count_parameters};
+use rftm_tensor::Tensor;
+
+fn latents<const RANK: usize>(shape: [usize; RANK]) -> Tensor {
+    let len = shape.iter().product::<usize>();
+    Tensor::from_vec((0..len).map(|i| ((i * i) as f32 * 0.37).sin()).collect(), shape).unwrap()
+}
+
+fn train(module: &mut impl Module, x: &Tensor) -> Tensor {
+    let mut tape = Tape::new();
+    module.forward(&mut tape, Var::constant(x.clone())).unwrap().into_value()
+}
+
+#[test]
+fn latents_of_any_shape_are_restored() {
+    for shape in [vec![4, 24], vec![4, 2, 3, 4], vec![4, 4, 6]] {
+        let shape = rftm_tensor::Shape::new(&shape).unwrap();
+        let x = latents([4, 24]).reshape(shape).unwrap();
+        let mut twin = TwinMemory::new(24, TwinConfig::default()).unwrap();
+        assert_eq!(train(&mut twin, &x).shape(), &shape);
+        assert_eq!(twin.infer(x, Inference::default()).unwrap().shape(), &shape);
+    }
+    let mut twin = TwinMemory::<f32>::new(24, TwinConfig::default()).unwrap();
+    let error = twin.infer(latents([4, 25]), Inference::default()).unwrap_err().to_string();
+    assert_eq!(error, "memory: the latent must have shape (batch, ..) with 24 elements a sample, found (4, 25)");
+    assert!(twin.forward(&mut Tape::new(), Var::constant(latents([24]))).is_err());
+}
+
+#[test]
+fn each_part_switches_off() {
+    let count = |change: fn(&mut TwinConfig)| {
+        let mut config = TwinConfig::default();
+        change(&mut config);
+        let mut twin = TwinMemory::<f32>::new(8, config).unwrap();
+        let x = latents([6, 8]);
+        assert!(train(&mut twin, &x).is_finite());
+        (count_parameters(&mut twin), twin)
+    };
+    let connector = 2 * 8;
+    assert_eq!(count(|_| ()).0, 1050 * 8 + 2 * connector);
+    assert_eq!(count(|c| c.hippocampus = None).0, 1000 * 8 + connector);
+    assert_eq!(count(|c| c.cortex = None).0, 50 * 8 + connector);
+    assert_eq!(count(|c| c.connector = false).0, 1050 * 8);
+    let (none, twin) = count(|c| (c.hippocampus, c.cortex) = (None, None));
+    assert_eq!((none, twin.infer(latents([3, 8]), Inference::default()).unwrap()), (0, latents([3, 8])));
+    count(|c| *c = c.map_units(|unit| UnitConfig { forgetting_rate: 0.0, ..unit }));
+    count(|c| *c = c.map_units(|unit| UnitConfig { top_k: None, ..unit }));
+    count(|c| *c = c.map_units(|unit| UnitConfig { selection: Selection::Remove, ..unit }));
+}
+
+#[test]
+fn without_sparsification_every_slot_takes_part() {
+    let config = UnitConfig { top_k: None, ..UnitConfig::new(30, 1, 0.0) };
+    let unit = MemoryUnit::<f32>::new(6, config, 3).unwrap();
+    let recall = unit.recall(&latents([5, 6]), Inference::default()).unwrap();
+    for query in 0..5 {
+        assert_eq!(recall.slots(query).len(), 30);
+        assert!(recall.weights(query).iter().all(|&weight| weight > 0.0));
+    }
+}
+
+/// Masks: the same for the same seed and pass, different between passes, and `floor(nu N)` slots each.
+#[test]
+fn forgetting_is_drawn_from_the_pass_number() {
+    let config = UnitConfig { top_k: None, selection: Selection::Remove, ..UnitConfig::new(40, 1, 0.25) };
+    let build = || MemoryUnit::<f32>::new(6, UnitConfig { forget_in_evaluation: true, ..config }, 3).unwrap();
+    let (unit, x) = (build(), latents([1, 6]));
+    let slots = |pass| {
+        let mut slots = unit.recall(&x, Inference { pass }).unwrap().slots(0).to_vec();
+        slots.sort_unstable();
+        slots
+    };
+    assert_eq!(slots(0).len(), 30);
+    assert_eq!(slots(5), slots(5));
+    assert!((1..20).any(|pass| slots(pass) != slots(0)));
+
+    let (mut first, mut second) = (build(), build());
+    let outputs: Vec<Tensor> = (0..4).map(|_| train(&mut first, &x)).collect();
+    assert!(outputs.windows(2).any(|pair| pair[0] != pair[1]));
+    // A state taken between two passes goes on with the same masks.
+    let _ = (train(&mut second, &x), train(&mut second, &x));
+    let state = StateDict::of(&mut second, "");
+    let mut resumed = build();
+    state.apply(&mut resumed).unwrap();
+    assert_eq!(state.counters["passes"], 2);
+    assert_eq!([train(&mut resumed, &x), train(&mut resumed, &x)], [outputs[2].clone(), outputs[3].clone()]);
+}
+
+#[test]
+fn the_two_memories_forget_independently() {
+    let same = Some(UnitConfig::new(200, 1, 0.5));
+    let twin =
+        TwinMemory::<f32>::new(6, TwinConfig { hippocampus: same, cortex: same, ..TwinConfig::default() }).unwrap();
+    let (h, c) = (twin.hippocampus().unwrap(), twin.cortex().unwrap());
+    assert_ne!(h.slots(), c.slots());
+}
+
+#[test]
+fn evaluation_forgets_nothing_by_default_and_does_not_mix_samples() {
+    let twin = TwinMemory::<f32>::new(6, TwinConfig::default()).unwrap();
+    let x = latents([9, 6]);
+    let whole = twin.infer(x.clone(), Inference::default()).unwrap();
+    assert_eq!(whole, twin.infer(x.clone(), Inference { pass: 7 }).unwrap());
+    for row in 0..9 {
+        let one = Tensor::from_slice(x.row(row), [1, 6]).unwrap();
+        assert_eq!(twin.infer(one, Inference::default()).unwrap().data(), whole.row(row));
+    }
+}
+
+#[test]
+fn empty_reads_are_counted() {
+    let config = UnitConfig { selection: Selection::Remove, ..UnitConfig::new(4, 2, 0.0) };
+    let mut unit = MemoryUnit::<f32>::new(3, config, 1).unwrap();
+    let mut state = StateDict::of(&mut unit, "");
+    state.tensors.insert("slots".into(), Tensor::full([4, 3], 1.0));
+    state.apply(&mut unit).unwrap();
+    let x = Tensor::from_vec(vec![-1.0, -1.0, -1.0, 1.0, 1.0, 1.0], [2, 3]).unwrap();
+    let y = train(&mut unit, &x);
+    assert_eq!((y.row(0), y.row(1)), ([0.0; 3].as_slice(), [1.0; 3].as_slice()));
+    assert_eq!(unit.empty_reads(), 1);
+    unit.infer(x, Inference::default()).unwrap();
+    assert_eq!(unit.empty_reads(), 2);
+}
+
+#[test]
+fn a_batch_of_one_can_be_read_but_not_normalised() {
+    let one = latents([1, 6]);
+    let mut unit = MemoryUnit::<f32>::new(6, UnitConfig::hippocampus(), 1).unwrap();
+    assert!(train(&mut unit, &one).is_finite());
+    let mut twin = TwinMemory::<f32>::new(6, TwinConfig::default()).unwrap();
+    let error = twin.forward(&mut Tape::new(), Var::constant(one)).unwrap_err().to_string();
+    assert!(error.contains("at least 2 values per channel"), "{error}");
+}
+
+#[test]
+fn wrong_parameters_are_refused_by_name() {
+    let refused = |change: fn(&mut TwinConfig)| {
+        let mut config = TwinConfig::default();
+        change(&mut config);
+        TwinMemory::<f32>::new(8, config).unwrap_err().to_string()
+    };
+    let too_many = refused(|c| c.cortex = Some(UnitConfig::new(10, 6, 0.5)));
+    assert_eq!(
+        too_many,
+        "cortex.top_k: 6 exceeds the 5 slots that survive forgetting (capacity 10, forgetting_rate 0.5)"
+    );
+    assert!(refused(|c| c.hippocampus = Some(UnitConfig::new(0, 1, 0.0))).starts_with("hippocampus.capacity: "));
+    let error = MemoryUnit::<f32>::new(0, UnitConfig::hippocampus(), 1).unwrap_err().to_string();
+    assert_eq!(error, "memory.width: 0 elements; a latent has at least 1");
+}
+
+#[test]
+fn configurations_are_plain_data() {
+    let config = TwinConfig::default();
+    let text = serde_json::to_string(&config).unwrap();
+    assert!(text.contains("\"selection\":\"zero\""), "{text}");
+    assert_eq!(serde_json::from_str::<TwinConfig>(&text).unwrap(), config);
+    assert!(serde_json::from_str::<TwinConfig>(&text.replace("capacity", "capacty")).is_err());
+}
