@@ -1,0 +1,169 @@
+//! Downloads that are trusted only after their content was checked.
+
+mod archive;
+mod transfer;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::content;
+use crate::manifest::{FileEntry, FileSet};
+use crate::{DatasetId, Error, Manifest, Result};
+use transfer::Download;
+
+/// What [`fetch`] is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FetchEvent<'a> {
+    /// A file is there already and its content is right.
+    Present {
+        /// The file.
+        path: &'a Path,
+    },
+    /// A file lay in the way whose content is wrong; it was renamed, not deleted.
+    MovedAside {
+        /// The file.
+        path: &'a Path,
+        /// Its new name.
+        to: &'a Path,
+        /// What was wrong.
+        reason: &'a str,
+    },
+    /// A server answers with (the rest of) a file.
+    Started {
+        /// Its address.
+        url: &'a str,
+        /// Bytes that were there from an earlier attempt.
+        resumed_at: u64,
+        /// Bytes of the whole download, if the server says so.
+        total: Option<u64>,
+    },
+    /// Some more bytes have arrived.
+    Progress {
+        /// Bytes so far, earlier attempts included.
+        received: u64,
+        /// Bytes of the whole download, if the server says so.
+        total: Option<u64>,
+    },
+    /// An attempt failed; the same or the next mirror is tried.
+    Failed {
+        /// The address.
+        url: &'a str,
+        /// What went wrong.
+        reason: &'a str,
+    },
+    /// A file is complete, its SHA-256 is right, and it has its final name.
+    Verified {
+        /// The file.
+        path: &'a Path,
+    },
+}
+
+/// Fetches what is missing of a data set into its folder in `dir`, and returns the paths of its files.
+///
+/// Mirrors are tried in order. A cut download leaves a `.part` file from which this or a later call goes on. A file gets
+/// its name only after the SHA-256 of its uncompressed content was checked; a download with other content is deleted.
+/// Glyphs need no files: nothing is done.
+///
+/// # Errors
+/// [`Error::Download`] with the failure of each mirror; [`Error::Io`] where `dir` cannot be written.
+pub fn fetch(id: DatasetId, dir: &Path, on_event: &mut dyn FnMut(FetchEvent<'_>)) -> Result<Vec<PathBuf>> {
+    fetch_with(&Manifest::built_in()?, id, dir, on_event)
+}
+
+/// [`fetch`] by another manifest.
+///
+/// # Errors
+/// As [`fetch`].
+pub fn fetch_with(
+    manifest: &Manifest,
+    id: DatasetId,
+    dir: &Path,
+    on_event: &mut dyn FnMut(FetchEvent<'_>),
+) -> Result<Vec<PathBuf>> {
+    if id == DatasetId::Glyphs {
+        return Ok(Vec::new());
+    }
+    let set = manifest.require(id)?;
+    // Manifests are refused without a folder.
+    let folder = set.folders.first().map_or_else(|| dir.to_owned(), |folder| dir.join(folder));
+    fs::create_dir_all(&folder).map_err(Error::io("create the folder", &folder))?;
+    let mut paths = Vec::new();
+    for file in &set.files {
+        if let Some(path) = present(file, &folder, on_event)? {
+            paths.push(path);
+        } else if set.archive.is_none() {
+            paths.push(fetch_file(set, file, &folder, on_event)?);
+        }
+    }
+    match &set.archive {
+        Some(archive) if paths.len() < set.files.len() => fetch_archive(set, archive, &folder, on_event),
+        _ => Ok(paths),
+    }
+}
+
+/// The file as it lies there, if its content is right. Wrong ones are moved out of the way, or a plain file would hide
+/// the `.gz` that is about to be fetched.
+fn present(file: &FileEntry, folder: &Path, on_event: &mut dyn FnMut(FetchEvent<'_>)) -> Result<Option<PathBuf>> {
+    for name in [file.name.clone(), format!("{}.gz", file.name)] {
+        let path = folder.join(&name);
+        if !path.is_file() {
+            continue;
+        }
+        match content::verify(&path, file.bytes, &file.sha256) {
+            Ok(()) => {
+                on_event(FetchEvent::Present { path: &path });
+                return Ok(Some(path));
+            }
+            Err(Error::File { fault, .. }) => {
+                let to = folder.join(format!("{name}.rejected"));
+                fs::rename(&path, &to).map_err(Error::io("rename", &path))?;
+                on_event(FetchEvent::MovedAside { path: &path, to: &to, reason: &fault.to_string() });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+fn fetch_file(
+    set: &FileSet,
+    file: &FileEntry,
+    folder: &Path,
+    on_event: &mut dyn FnMut(FetchEvent<'_>),
+) -> Result<PathBuf> {
+    let download = Download {
+        mirrors: &set.mirrors,
+        name: &format!("{}.gz", file.name),
+        folder,
+        limit: compressed_limit(file.bytes),
+    };
+    let path = folder.join(download.name);
+    download.run(on_event, &mut |part, on_event| {
+        content::verify(part, file.bytes, &file.sha256)?;
+        fs::rename(part, &path).map_err(Error::io("rename", part))?;
+        on_event(FetchEvent::Verified { path: &path });
+        Ok(())
+    })?;
+    Ok(path)
+}
+
+fn fetch_archive(
+    set: &FileSet,
+    archive: &str,
+    folder: &Path,
+    on_event: &mut dyn FnMut(FetchEvent<'_>),
+) -> Result<Vec<PathBuf>> {
+    let unpacked = set.files.iter().map(|file| file.bytes).sum();
+    let download = Download { mirrors: &set.mirrors, name: archive, folder, limit: compressed_limit(unpacked) };
+    download.run(on_event, &mut |part, on_event| {
+        archive::unpack(part, &set.files, folder, on_event)?;
+        fs::remove_file(part).map_err(Error::io("delete", part))
+    })?;
+    Ok(set.files.iter().map(|file| folder.join(&file.name)).collect())
+}
+
+/// The most that gzip can make of so many bytes (it adds 5 for every block it cannot shrink), with room for headers.
+fn compressed_limit(bytes: u64) -> u64 {
+    bytes.saturating_add(bytes / 100).saturating_add(1 << 16)
+}

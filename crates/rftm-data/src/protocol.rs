@@ -1,0 +1,145 @@
+use std::sync::Arc;
+
+use rftm_rng::{rng, sample_sorted};
+
+use crate::samples::Part;
+use crate::{Dataset, Error, Result, Samples, Scaling, Subset};
+
+/// The split seed of the paper and of its release.
+pub const SPLIT_SEED: u64 = 2022;
+
+/// One task of the hold-one-class-out protocol: one class is the anomaly, all others together are normal.
+#[derive(Debug, Clone)]
+pub struct HoldOut {
+    /// The anomalous class.
+    pub class: u8,
+    /// Normal samples to train on.
+    pub train: Subset,
+    /// Normal samples to stop early by.
+    pub validation: Subset,
+    /// The whole test part.
+    pub test: Subset,
+    /// Whether a test sample is of the anomalous class.
+    pub anomalous: Vec<bool>,
+}
+
+/// Splits `dataset` with `class` held out (the paper, section 4.1).
+///
+/// First every sample of the class leaves the training part. Of the `n` that stay, `ceil(n / 10)` (scikit-learn's
+/// `test_size=0.1`) are drawn with `split_seed` as validation set, the others train the model; both keep the original
+/// order. The test part stays whole. The draw depends on seed and class only, so all models see one split.
+///
+/// # Errors
+/// [`Error::UnknownClass`]; [`Error::TooFewSamples`] if fewer than two normal samples could be trained on, nothing could
+/// be validated, or the test part lacks anomalies or normal samples, without which no ROC curve exists.
+pub fn hold_out(dataset: &Arc<Dataset>, class: u8, scaling: Scaling, split_seed: u64, flat: bool) -> Result<HoldOut> {
+    if usize::from(class) >= dataset.class_names.len() {
+        return Err(Error::UnknownClass { id: dataset.id, class, classes: dataset.class_names.clone() });
+    }
+    let need = |count: usize, needed: usize, what| {
+        let error = || Error::TooFewSamples { id: dataset.id, class, what, count, needed };
+        if count < needed { Err(error()) } else { Ok(()) }
+    };
+    let normal: Vec<u32> = indices(dataset.train.labels.iter().map(|label| *label != class));
+    need(normal.len(), 3, "normal training samples (two to train, one to validate)")?;
+    let anomalous: Vec<bool> = dataset.test.labels.iter().map(|label| *label == class).collect();
+    let anomalies = anomalous.iter().filter(|anomalous| **anomalous).count();
+    need(anomalies, 1, "test samples of the held-out class")?;
+    need(anomalous.len() - anomalies, 1, "normal test samples")?;
+
+    let mut drawn = Vec::new();
+    let validation_size = normal.len().div_ceil(10);
+    sample_sorted(normal.len(), validation_size, &mut rng(split_seed, "split", u64::from(class)), &mut drawn);
+    let mut validates = vec![false; normal.len()];
+    drawn.iter().for_each(|place| validates[*place as usize] = true);
+    let pick = |wanted: bool| {
+        let chosen = normal.iter().zip(&validates).filter(|(_, validates)| **validates == wanted);
+        chosen.map(|(index, _)| *index).collect()
+    };
+    let subset = |part, indices| Subset::new(dataset, part, indices, scaling, flat);
+    let hold_out = HoldOut {
+        class,
+        train: subset(Part::Train, pick(false)),
+        validation: subset(Part::Train, pick(true)),
+        test: subset(Part::Test, indices(anomalous.iter().map(|_| true))),
+        anomalous,
+    };
+    debug_assert_eq!(hold_out.train.len() + hold_out.validation.len(), normal.len());
+    Ok(hold_out)
+}
+
+fn indices(wanted: impl Iterator<Item = bool>) -> Vec<u32> {
+    (0..).zip(wanted).filter(|(_, wanted)| *wanted).map(|(index, _)| index).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    fn labels(counts: &[usize]) -> Vec<u8> {
+        let mut labels: Vec<u8> = (0..).zip(counts).flat_map(|(class, count)| vec![class; *count]).collect();
+        rftm_rng::shuffle(&mut labels, &mut rng(7, "test", 0));
+        labels
+    }
+
+    #[test]
+    fn anomalies_leave_first_and_a_tenth_rounded_up_validates() {
+        // 30, 31, 35 and 39 normal samples: 3, 4, 4 and 4 validate.
+        for (normal, expected) in [(30, 3), (31, 4), (35, 4), (39, 4)] {
+            let dataset = Arc::new(testing::dataset(&labels(&[10, normal - 5, 5]), &labels(&[3, 2, 2])));
+            let split = hold_out(&dataset, 0, Scaling::Unit, SPLIT_SEED, true).unwrap();
+            assert_eq!((split.train.len(), split.validation.len()), (normal - expected, expected));
+            assert!(split.train.labels().chain(split.validation.labels()).all(|label| label != 0));
+
+            let mut all = [split.train.indices(), split.validation.indices()].concat();
+            assert!(split.train.indices().is_sorted() && split.validation.indices().is_sorted());
+            all.sort_unstable();
+            assert_eq!(all, indices(dataset.train.labels.iter().map(|label| *label != 0)), "disjoint and complete");
+
+            assert_eq!(split.test.len(), 7);
+            let expected: Vec<bool> = dataset.test.labels.iter().map(|label| *label == 0).collect();
+            assert_eq!(split.anomalous, expected);
+        }
+    }
+
+    #[test]
+    fn the_draw_depends_on_seed_and_class_only() {
+        let dataset = Arc::new(testing::dataset(&labels(&[40, 40, 40]), &labels(&[2, 2, 2])));
+        let drawn = |class, scaling, seed, flat| {
+            hold_out(&dataset, class, scaling, seed, flat).unwrap().validation.indices().to_vec()
+        };
+        let base = drawn(0, Scaling::Unit, SPLIT_SEED, true);
+        assert_eq!(drawn(0, Scaling::Symmetric, SPLIT_SEED, false), base);
+        assert_ne!(drawn(0, Scaling::Unit, 1997, true), base);
+        assert_ne!(drawn(1, Scaling::Unit, SPLIT_SEED, true), base);
+    }
+
+    #[test]
+    fn every_sample_validates_as_often_as_any_other() {
+        let dataset = Arc::new(testing::dataset(&labels(&[1, 20]), &labels(&[1, 1])));
+        let mut counts = [0_u32; 21];
+        for seed in 0..2000 {
+            let split = hold_out(&dataset, 0, Scaling::Unit, seed, true).unwrap();
+            split.validation.indices().iter().for_each(|index| counts[*index as usize] += 1);
+        }
+        // 200 expected, standard deviation 13.4: 5 sigma.
+        assert!(counts.iter().all(|&count| count == 0 || (133..=267).contains(&count)), "{counts:?}");
+        assert_eq!(counts.iter().filter(|count| **count == 0).count(), 1, "the anomaly never");
+    }
+
+    #[test]
+    fn impossible_splits_are_errors() {
+        let check = |train: &[usize], test: &[usize], class, part: &str| {
+            let dataset = Arc::new(testing::dataset(&labels(train), &labels(test)));
+            let message = hold_out(&dataset, class, Scaling::Unit, SPLIT_SEED, true).unwrap_err().to_string();
+            assert!(message.contains(part), "{message}");
+        };
+        check(&[5, 5], &[1, 1], 10, "glyphs has no class 10: its classes are 0 (zero)");
+        check(&[5, 0], &[1, 1], 0, "0 normal training samples");
+        check(&[5, 2], &[1, 1], 0, "2 normal training samples (two to train, one to validate), at least 3 needed");
+        check(&[5, 5], &[0, 1], 0, "0 test samples of the held-out class");
+        check(&[5, 5], &[2, 0], 0, "0 normal test samples");
+        check(&[], &[], 0, "0 normal training samples");
+    }
+}
