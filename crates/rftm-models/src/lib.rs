@@ -1,0 +1,15 @@
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
+
+mod checkpoint;
+mod error;
+mod model;
+mod score;
+mod spec;
+mod train;
+
+pub use error::Error;
+pub use model::{Bottleneck, Model};
+pub use score::{SCORING_BATCH, reconstruct, scores};
+pub use spec::{Architecture, Convention, MemorySpec, ModelKind, ModelSpec};
+pub use train::{EpochReport, Observer, Silent, TrainConfig, TrainOutcome, TrainReport, train};

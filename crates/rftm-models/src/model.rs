@@ -1,0 +1,140 @@
+use rftm_autograd::{Tape, Var};
+use rftm_data::Samples;
+use rftm_memory::{TwinConfig, TwinMemory};
+use rftm_nn::{BatchNorm, Inference, Linear, Module, Segment, Sequential, StateDict, Visitor, count_parameters};
+use rftm_rng::{Rng, rng};
+use rftm_tensor::{Result, Tensor};
+use sha2::{Digest, Sha256};
+
+use crate::spec::{Architecture, MemorySpec, ModelSpec};
+use crate::{Error, SCORING_BATCH, scores};
+
+/// An autoencoder with something, or nothing, in its bottleneck.
+#[derive(Debug)]
+pub struct Model {
+    spec: ModelSpec,
+    encoder: Sequential,
+    bottleneck: Bottleneck,
+    decoder: Sequential,
+}
+
+/// What stands between encoder and decoder.
+#[derive(Debug)]
+pub enum Bottleneck {
+    /// Nothing.
+    Identity,
+    /// The twin memory.
+    Twin(Box<TwinMemory>),
+}
+
+impl Model {
+    /// A model with weights drawn from `seed`.
+    ///
+    /// # Errors
+    /// A hyper-parameter that is out of range, by name.
+    pub fn new(spec: &ModelSpec, seed: u64) -> std::result::Result<Self, Error> {
+        let Architecture::Mlp { widths } = &spec.architecture;
+        if widths.len() < 2 || widths.contains(&0) {
+            let problem = format!("{widths:?}; at least an input and a latent width are needed, none of them 0");
+            return Err(Error::Config { parameter: "widths", problem });
+        }
+        if !(spec.negative_slope.is_finite() && spec.negative_slope > 0.0) {
+            let problem = format!("{} is not a positive number", spec.negative_slope);
+            return Err(Error::Config { parameter: "negative_slope", problem });
+        }
+        let mut stream = rng(seed, "init", 0);
+        let encoder = mlp(widths, spec.negative_slope, true, &mut stream);
+        let mirrored: Vec<usize> = widths.iter().rev().copied().collect();
+        let decoder = mlp(&mirrored, spec.negative_slope, spec.last_activation, &mut stream);
+        let bottleneck = match spec.memory {
+            MemorySpec::None => Bottleneck::Identity,
+            MemorySpec::Twin { hippocampus, cortex, connector } => {
+                let negative_slope = spec.negative_slope;
+                let config = TwinConfig { hippocampus, cortex, connector, negative_slope, seed };
+                Bottleneck::Twin(Box::new(TwinMemory::new(mirrored[0], config)?))
+            }
+        };
+        Ok(Self { spec: spec.clone(), encoder, bottleneck, decoder })
+    }
+
+    /// What the model was built from.
+    #[must_use]
+    pub fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    /// What stands between encoder and decoder.
+    #[must_use]
+    pub fn bottleneck(&self) -> &Bottleneck {
+        &self.bottleneck
+    }
+
+    /// The anomaly score of every sample, Eq. 1: the Euclidean length of its residual. Higher = more anomalous.
+    ///
+    /// # Errors
+    /// If the samples do not have the width of the model.
+    pub fn scores(&self, samples: &dyn Samples) -> std::result::Result<Vec<f32>, Error> {
+        scores(self, samples, SCORING_BATCH)
+    }
+
+    /// How many trainable numbers.
+    pub fn parameters(&mut self) -> usize {
+        count_parameters(self)
+    }
+
+    /// SHA-256 over all tensors by name: equal digests are equal models, to the bit.
+    pub fn digest(&mut self) -> String {
+        let mut hash = Sha256::new();
+        for (name, tensor) in &StateDict::of(self, "").tensors {
+            hash.update(name.as_bytes());
+            hash.update([0]);
+            tensor.data().iter().for_each(|value| hash.update(value.to_le_bytes()));
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// FC(a, b) of the paper for each pair of neighbouring widths: Linear, BatchNorm, LeakyReLU.
+fn mlp(widths: &[usize], slope: f64, last_activation: bool, stream: &mut Rng) -> Sequential {
+    let pairs = widths.windows(2).enumerate();
+    pairs.fold(Sequential::new(), |blocks, (index, pair)| {
+        let norm = BatchNorm::new(pair[1]);
+        let last = index + 2 == widths.len();
+        let norm = if last && !last_activation { norm } else { norm.with_leaky_relu(slope) };
+        blocks.with(Linear::new(pair[0], pair[1], stream)).with(norm)
+    })
+}
+
+impl Module for Model {
+    fn forward(&mut self, tape: &mut Tape, x: Var) -> Result<Var> {
+        let mut h = self.encoder.forward(tape, x)?;
+        if let Bottleneck::Twin(twin) = &mut self.bottleneck {
+            h = twin.forward(tape, h)?;
+        }
+        self.decoder.forward(tape, h)
+    }
+
+    fn infer(&self, x: Tensor, inference: Inference) -> Result<Tensor> {
+        let mut h = self.encoder.infer(x, inference)?;
+        if let Bottleneck::Twin(twin) = &self.bottleneck {
+            h = twin.infer(h, inference)?;
+        }
+        self.decoder.infer(h, inference)
+    }
+
+    fn visit(&mut self, visitor: &mut dyn Visitor<f32>) {
+        let memory: Option<&mut dyn Module> = match &mut self.bottleneck {
+            Bottleneck::Identity => None,
+            Bottleneck::Twin(twin) => Some(&mut **twin),
+        };
+        let parts: [(&str, Option<&mut dyn Module>); 3] =
+            [("encoder", Some(&mut self.encoder)), ("memory", memory), ("decoder", Some(&mut self.decoder))];
+        for (name, part) in parts {
+            if let Some(part) = part {
+                visitor.enter(Segment::Name(name));
+                part.visit(visitor);
+                visitor.leave();
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+use rftm_data::{Batches, LastRow, Samples};
+use rftm_nn::{Inference, Module};
+use rftm_tensor::{MAX_RANK, Shape, Tensor, elementwise};
+
+use crate::Error;
+
+/// Samples scored at once.
+pub const SCORING_BATCH: usize = 256;
+
+/// The anomaly score of every sample, Eq. 1: `|| decoder(memory(encoder(x))) - x ||_2`. Higher = more anomalous.
+///
+/// # Errors
+/// If there are no samples, or they do not fit the model.
+pub fn scores(model: &dyn Module, samples: &dyn Samples, batch_size: usize) -> Result<Vec<f32>, Error> {
+    let mut scores = Vec::with_capacity(samples.len());
+    each_batch(model, samples, batch_size, |x, y| Ok(elementwise::row_distances(y, x, &mut scores)?))?;
+    Ok(scores)
+}
+
+/// What the model makes of some samples.
+///
+/// # Errors
+/// If there are no samples, or they do not fit the model.
+pub fn reconstruct(model: &dyn Module, samples: &dyn Samples, batch_size: usize) -> Result<Vec<f32>, Error> {
+    let mut all = Vec::with_capacity(samples.len() * samples.features());
+    each_batch(model, samples, batch_size, |_, y| {
+        all.extend_from_slice(y.data());
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// The mean squared error over all samples and features, in evaluation mode. Each sample counts alike, so the last,
+/// smaller batch does not weigh more than its share.
+pub(crate) fn validation_loss(model: &dyn Module, samples: &dyn Samples, batch_size: usize) -> Result<f64, Error> {
+    let mut total = 0.0;
+    each_batch(model, samples, batch_size, |x, y| {
+        total += elementwise::mse(y, x)? * x.len() as f64;
+        Ok(())
+    })?;
+    Ok(total / (samples.len() * samples.features()) as f64)
+}
+
+/// Runs the model over all samples in order; `each` gets input and reconstruction.
+fn each_batch(
+    model: &dyn Module,
+    samples: &dyn Samples,
+    batch_size: usize,
+    mut each: impl FnMut(&Tensor, &Tensor) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let batches = Batches::new(samples.len(), batch_size, LastRow::Keep)?;
+    for (rows, pass) in batches.iter().zip(0..) {
+        let x = gather(samples, rows)?;
+        let y = model.infer(x.clone(), Inference { pass })?;
+        each(&x, &y)?;
+    }
+    Ok(())
+}
+
+/// Some samples as a tensor, in memory from the pool.
+pub(crate) fn gather(samples: &dyn Samples, rows: &[u32]) -> Result<Tensor, Error> {
+    let shape = samples.shape();
+    let mut dims = [rows.len(); MAX_RANK];
+    let rank = 1 + shape.len();
+    let Some(inner) = dims.get_mut(1..rank) else {
+        let problem = format!("samples of {} axes; at most {} are supported", shape.len(), MAX_RANK - 1);
+        return Err(Error::Config { parameter: "samples", problem });
+    };
+    inner.copy_from_slice(shape);
+    let mut x = Tensor::scratch(Shape::new(&dims[..rank])?);
+    samples.fill(rows, x.data_mut());
+    Ok(x)
+}

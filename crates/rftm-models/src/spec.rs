@@ -1,0 +1,232 @@
+use std::fmt;
+use std::str::FromStr;
+
+use rftm_data::Scaling;
+use rftm_memory::{Selection, UnitConfig};
+use serde::{Deserialize, Serialize};
+
+/// The models of the paper's comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ModelKind {
+    /// Plain autoencoder.
+    Ae,
+    /// Memory-augmented autoencoder (Gong et al., 2019).
+    MemAe,
+    /// Memory-guided normality (Park et al., 2020).
+    Mnad,
+    /// Random forgetting twin memory.
+    Rftm,
+}
+
+impl ModelKind {
+    /// All models of the comparison, in the paper's order.
+    pub const ALL: [Self; 4] = [Self::Ae, Self::MemAe, Self::Mnad, Self::Rftm];
+
+    /// Those this version can build.
+    #[must_use]
+    pub fn available() -> &'static [Self] {
+        &[Self::Ae, Self::Rftm]
+    }
+
+    /// The name in files and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ae => "ae",
+            Self::MemAe => "memae",
+            Self::Mnad => "mnad",
+            Self::Rftm => "rftm",
+        }
+    }
+}
+
+impl fmt::Display for ModelKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for ModelKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            format!("unknown model {text:?}; the models are {names}")
+        })
+    }
+}
+
+/// A reading of the places where the paper leaves a choice (`docs/method.md`, choices 3, 4, 9 and 10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Convention {
+    /// The authors' later release: forgotten and negative similarities become 0, the last block has no activation,
+    /// pixels are scaled to [-1, 1].
+    Release,
+    /// The paper's text: forgotten slots and non-positive similarities are removed, the last block is like the others,
+    /// pixels are scaled to [0, 1].
+    Text,
+}
+
+impl Convention {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Release, Self::Text];
+
+    /// How pixels are scaled.
+    #[must_use]
+    pub fn scaling(self) -> Scaling {
+        match self {
+            Self::Release => Scaling::Symmetric,
+            Self::Text => Scaling::Unit,
+        }
+    }
+
+    /// What becomes of forgotten slots and non-positive similarities.
+    #[must_use]
+    pub fn selection(self) -> Selection {
+        match self {
+            Self::Release => Selection::Zero,
+            Self::Text => Selection::Remove,
+        }
+    }
+
+    /// Whether the last decoder block ends in LeakyReLU.
+    #[must_use]
+    pub fn last_activation(self) -> bool {
+        self == Self::Text
+    }
+
+    /// The name in files and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Text => "text",
+        }
+    }
+}
+
+impl fmt::Display for Convention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Convention {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let unknown = || format!("unknown convention {text:?}; they are release and text");
+        Self::ALL.into_iter().find(|convention| convention.name() == text).ok_or_else(unknown)
+    }
+}
+
+/// Everything that shapes a model. Plain data: written into ledgers and model files, compared, hashed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSpec {
+    /// Encoder and decoder.
+    pub architecture: Architecture,
+    /// What stands between them.
+    pub memory: MemorySpec,
+    /// Whether the last decoder block ends in LeakyReLU, as all others do.
+    pub last_activation: bool,
+    /// Slope of every LeakyReLU for negative values.
+    pub negative_slope: f64,
+}
+
+/// The encoder; the decoder mirrors it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Architecture {
+    /// Blocks of Linear, BatchNorm, LeakyReLU.
+    Mlp {
+        /// Width of the input, of each layer, and of the latent: `[784, 512, 256, 128]` in the paper.
+        widths: Vec<usize>,
+    },
+}
+
+/// What stands between encoder and decoder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum MemorySpec {
+    /// Nothing: a plain autoencoder.
+    None,
+    /// The twin memory.
+    Twin {
+        /// First memory; `None` switches it off.
+        hippocampus: Option<UnitConfig>,
+        /// Second memory; `None` switches it off.
+        cortex: Option<UnitConfig>,
+        /// Whether batch normalisation and LeakyReLU follow each.
+        connector: bool,
+    },
+}
+
+impl MemorySpec {
+    /// The paper's twin memory under a convention.
+    #[must_use]
+    pub fn twin(convention: Convention) -> Self {
+        let unit = |unit: UnitConfig| Some(UnitConfig { selection: convention.selection(), ..unit });
+        Self::Twin { hippocampus: unit(UnitConfig::hippocampus()), cortex: unit(UnitConfig::cortex()), connector: true }
+    }
+
+    /// The model of the comparison that this memory makes.
+    #[must_use]
+    pub fn kind(&self) -> ModelKind {
+        match self {
+            Self::None => ModelKind::Ae,
+            Self::Twin { .. } => ModelKind::Rftm,
+        }
+    }
+}
+
+impl ModelSpec {
+    /// A fully connected autoencoder; `widths` from the input to the latent.
+    #[must_use]
+    pub fn mlp(widths: &[usize], memory: MemorySpec, convention: Convention) -> Self {
+        Self {
+            architecture: Architecture::Mlp { widths: widths.to_vec() },
+            memory,
+            last_activation: convention.last_activation(),
+            negative_slope: 0.01,
+        }
+    }
+
+    /// The model of the comparison that this is.
+    #[must_use]
+    pub fn kind(&self) -> ModelKind {
+        self.memory.kind()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_go_both_ways() {
+        for kind in ModelKind::ALL {
+            assert_eq!(kind.name().parse(), Ok(kind));
+            assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{kind}\""));
+        }
+        for convention in Convention::ALL {
+            assert_eq!(convention.name().parse(), Ok(convention));
+        }
+        assert_eq!(
+            "vae".parse::<ModelKind>().unwrap_err(),
+            "unknown model \"vae\"; the models are ae, memae, mnad, rftm"
+        );
+        assert!("paper".parse::<Convention>().is_err());
+    }
+
+    #[test]
+    fn a_spec_survives_json() {
+        let spec = ModelSpec::mlp(&[784, 512, 256, 128], MemorySpec::twin(Convention::Text), Convention::Text);
+        let text = serde_json::to_string(&spec).unwrap();
+        assert_eq!(serde_json::from_str::<ModelSpec>(&text).unwrap(), spec);
+        assert!(serde_json::from_str::<ModelSpec>(&text.replace("last_activation", "lastactivation")).is_err());
+    }
+}

@@ -1,0 +1,204 @@
+//! A training is a function of its seed: not of threads, not of interruptions.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+
+use rftm_data::Rows;
+use rftm_models::{
+    Convention, EpochReport, Error, MemorySpec, Model, ModelSpec, Observer, Silent, TrainConfig, TrainOutcome, train,
+};
+
+/// Vectors of 20 features that lie on a curved surface: learnable, and different for every row.
+fn rows(from: usize, to: usize) -> Rows {
+    let values = (from..to).flat_map(|i| {
+        let (a, b) = ((i as f32 * 0.7).sin(), (i as f32 * 1.3).cos());
+        (0..20).map(move |j| (a * j as f32 * 0.2).sin() * 0.6 + b * 0.3)
+    });
+    Rows::new(values.collect(), vec![20]).unwrap()
+}
+
+fn spec(memory: bool, convention: Convention) -> ModelSpec {
+    let memory = if memory { MemorySpec::twin(convention) } else { MemorySpec::None };
+    ModelSpec::mlp(&[20, 16, 8], memory, convention)
+}
+
+fn config() -> TrainConfig {
+    TrainConfig { seed: 5, batch_size: 32, max_epochs: 12, ..TrainConfig::default() }
+}
+
+/// Stops after so many steps in all.
+struct StopAfter(usize);
+
+impl Observer for StopAfter {
+    fn epoch(&mut self, _: &EpochReport) {}
+
+    fn step(&mut self, _: usize, _: usize) {
+        self.0 = self.0.saturating_sub(1);
+    }
+
+    fn should_stop(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+fn run(spec: &ModelSpec, checkpoint: Option<&Path>, observer: &mut dyn Observer) -> (TrainOutcome, String) {
+    let mut model = Model::new(spec, 5).unwrap();
+    let outcome = train(&mut model, &config(), &rows(0, 300), &rows(300, 380), checkpoint, observer).unwrap();
+    (outcome, model.digest())
+}
+
+/// What must be the same: everything but the clock.
+fn without_times(outcome: TrainOutcome) -> TrainOutcome {
+    match outcome {
+        TrainOutcome::Finished(mut report) => {
+            report.history.iter_mut().for_each(|epoch| epoch.seconds = 0.0);
+            TrainOutcome::Finished(report)
+        }
+        other => other,
+    }
+}
+
+#[test]
+fn training_lowers_the_loss_and_keeps_the_best_weights() {
+    for (memory, convention) in [(false, Convention::Release), (true, Convention::Release), (true, Convention::Text)] {
+        let mut model = Model::new(&spec(memory, convention), 5).unwrap();
+        let config = TrainConfig { patience: 12, learning_rate: 5e-3, ..config() };
+        let outcome = train(&mut model, &config, &rows(0, 300), &rows(300, 380), None, &mut Silent).unwrap();
+        let TrainOutcome::Finished(report) = outcome else { panic!("nobody stopped it") };
+        assert!(report.best_validation_loss < 0.7 * report.history[0].validation_loss, "{report:?}");
+        let lowest = report.history.iter().map(|epoch| epoch.validation_loss).fold(f64::INFINITY, f64::min);
+        assert_eq!(report.best_validation_loss, lowest);
+        assert_eq!(report.history[report.best_epoch - 1].validation_loss, lowest);
+        assert!(report.hit_epoch_limit && report.warnings[0].contains("limit of 12 epochs"), "{report:?}");
+    }
+}
+
+#[test]
+fn early_stopping_waits_its_patience() {
+    let config = TrainConfig { patience: 2, max_epochs: 500, learning_rate: 0.05, ..config() };
+    let mut model = Model::new(&spec(false, Convention::Release), 5).unwrap();
+    let outcome = train(&mut model, &config, &rows(0, 64), &rows(64, 80), None, &mut Silent).unwrap();
+    let TrainOutcome::Finished(report) = outcome else { panic!("nobody stopped it") };
+    assert!(!report.hit_epoch_limit && report.epochs < 500);
+    assert_eq!(report.epochs, report.best_epoch + 2);
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    for memory in [false, true] {
+        let spec = spec(memory, Convention::Release);
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let (outcome, digest) = pool.install(|| run(&spec, None, &mut Silent));
+            (without_times(outcome), digest)
+        };
+        let one = with(1);
+        assert_eq!(one, with(2));
+        assert_eq!(one, with(3));
+    }
+}
+
+/// Interrupted in the first, a middle and the last epoch, several times in a row.
+#[test]
+fn an_interrupted_training_ends_in_the_same_bits() {
+    for memory in [false, true] {
+        let spec = spec(memory, Convention::Text);
+        let (whole, expected) = run(&spec, None, &mut Silent);
+        for steps in [3, 25, 47, 103] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("checkpoint");
+            let mut interruptions = 0;
+            let (outcome, digest) = loop {
+                match run(&spec, Some(&path), &mut StopAfter(steps)) {
+                    // Ten steps are an epoch; fewer at a time would never get past the first.
+                    (TrainOutcome::Interrupted { epoch }, _) if steps < 10 => {
+                        assert_eq!(epoch, 0);
+                        break run(&spec, Some(&path), &mut Silent);
+                    }
+                    (TrainOutcome::Interrupted { .. }, _) => interruptions += 1,
+                    finished => break finished,
+                }
+            };
+            assert!(interruptions > 0 || steps < 10);
+            assert_eq!(without_times(outcome), without_times(whole.clone()), "{steps}");
+            assert_eq!(digest, expected, "{steps}");
+            // A finished training that is asked for again is not repeated.
+            let (again, digest) = run(&spec, Some(&path), &mut StopAfter(1));
+            assert!(matches!(again, TrainOutcome::Finished(_)));
+            assert_eq!(digest, expected);
+        }
+    }
+}
+
+#[test]
+fn foreign_and_damaged_checkpoints_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let spec = spec(true, Convention::Release);
+    run(&spec, Some(&path), &mut StopAfter(15));
+    let mut model = Model::new(&spec, 5).unwrap();
+    let mut resume = |config: &TrainConfig| {
+        train(&mut model, config, &rows(0, 300), &rows(300, 380), Some(&path), &mut Silent).unwrap_err()
+    };
+    let error = resume(&TrainConfig { seed: 6, ..config() });
+    assert!(matches!(&error, Error::Checkpoint { .. }), "{error}");
+    assert!(error.to_string().contains("other data or hyper-parameters; delete it to train from the start"), "{error}");
+
+    let bytes = std::fs::read(&path).unwrap();
+    for length in [0, 7, 500, bytes.len() / 2, bytes.len() - 1] {
+        std::fs::write(&path, &bytes[..length]).unwrap();
+        let error = resume(&config());
+        assert!(error.to_string().contains("damaged checkpoint"), "{length}: {error}");
+    }
+    // A folder under the name of the file, for any user: the first save fails and says where.
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    assert!(resume(&config()).to_string().contains("checkpoint"));
+}
+
+#[test]
+fn bad_parameters_and_data_are_named() {
+    let refused = |config: TrainConfig, samples: &Rows| {
+        let mut model = Model::new(&spec(false, Convention::Release), 5).unwrap();
+        train(&mut model, &config, samples, &rows(0, 40), None, &mut Silent).unwrap_err().to_string()
+    };
+    let good = rows(0, 100);
+    let check = |change: fn(&mut TrainConfig), start: &str| {
+        let mut config = config();
+        change(&mut config);
+        let error = refused(config, &good);
+        assert!(error.starts_with(start), "{error}");
+    };
+    check(|c| c.batch_size = 1, "batch_size: 1; batch normalisation needs at least 2");
+    check(|c| c.patience = 0, "patience: ");
+    check(|c| c.max_epochs = 0, "max_epochs: ");
+    check(|c| c.learning_rate = f64::NAN, "learning_rate: NaN is not a positive number");
+    check(|c| c.learning_rate = -1.0, "learning_rate: ");
+    check(|c| c.learning_rate = 1e30, "the loss became ");
+    let narrow = Rows::new(vec![0.5; 19 * 40], vec![19]).unwrap();
+    assert_eq!(refused(config(), &narrow), "linear: x must have shape (N, 20), found (32, 19)");
+
+    let build = |widths: &[usize]| Model::new(&ModelSpec::mlp(widths, MemorySpec::None, Convention::Release), 1);
+    assert!(build(&[20]).unwrap_err().to_string().starts_with("widths: "));
+    assert!(build(&[20, 0]).unwrap_err().to_string().starts_with("widths: "));
+}
+
+#[test]
+fn scores_do_not_depend_on_the_batch() {
+    let mut model = Model::new(&spec(true, Convention::Release), 5).unwrap();
+    train(&mut model, &config(), &rows(0, 300), &rows(300, 380), None, &mut Silent).unwrap();
+    let samples = rows(100, 421);
+    let expected = model.scores(&samples).unwrap();
+    for batch_size in [1, 7, 64, 1000] {
+        assert_eq!(rftm_models::scores(&model, &samples, batch_size).unwrap(), expected, "{batch_size}");
+    }
+    let reconstructed = rftm_models::reconstruct(&model, &samples, 100).unwrap();
+    assert_eq!(reconstructed.len(), 321 * 20);
+}
+
+#[test]
+fn a_seed_is_a_model() {
+    let digest = |seed| Model::new(&spec(true, Convention::Release), seed).unwrap().digest();
+    assert_eq!(digest(1), digest(1));
+    assert_ne!(digest(1), digest(2));
+}
