@@ -1,0 +1,120 @@
+//! Where, when and with which code a cell ran: recorded beside the result, never part of a key.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+/// The surroundings of one cell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// Git commit of the code, or "unknown" outside a repository.
+    pub commit: String,
+    /// Whether tracked sources differed from that commit.
+    pub dirty: bool,
+    /// Model of the CPU.
+    pub cpu: String,
+    /// Threads inside the cell.
+    pub threads: usize,
+    /// Cells that could run side by side.
+    pub jobs: usize,
+    /// Start of the cell's last (or only) part, in UTC.
+    pub started: String,
+}
+
+/// The parts of [`Environment`] that stay the same for all cells of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// Git commit of the code, or "unknown".
+    pub commit: String,
+    /// Whether tracked sources differ from that commit.
+    pub dirty: bool,
+    /// Model of the CPU.
+    pub cpu: String,
+    /// Cores this process may use.
+    pub cores: usize,
+}
+
+impl Host {
+    /// Looks at this machine and at the repository in `root`.
+    #[must_use]
+    pub fn detect(root: &Path) -> Self {
+        let commit = git(root, &["rev-parse", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
+        // Only what the program is built from: the run itself changes the ledger under docs/.
+        let sources =
+            ["status", "--porcelain", "--untracked-files=no", "--", "crates", "xtask", "Cargo.toml", "Cargo.lock"];
+        let dirty = git(root, &sources).is_some_and(|changes| !changes.is_empty());
+        Self { commit, dirty, cpu: cpu_model(), cores: std::thread::available_parallelism().map_or(1, usize::from) }
+    }
+
+    /// The surroundings of a cell that starts now.
+    #[must_use]
+    pub fn now(&self, threads: usize, jobs: usize) -> Environment {
+        let (commit, cpu) = (self.commit.clone(), self.cpu.clone());
+        Environment { commit, dirty: self.dirty, cpu, threads, jobs, started: utc_now() }
+    }
+}
+
+fn git(root: &Path, arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").arg("-C").arg(root).args(arguments).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn cpu_model() -> String {
+    let from_proc = std::fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("model name"))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    });
+    from_proc.unwrap_or_else(|| format!("{} ({})", std::env::consts::ARCH, std::env::consts::OS))
+}
+
+/// The time now in UTC, as `YYYY-MM-DDThh:mm:ssZ`.
+#[must_use]
+pub fn utc_now() -> String {
+    rfc3339(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs()))
+}
+
+/// Unix seconds as `YYYY-MM-DDThh:mm:ssZ` (days to civil date after Howard Hinnant, "chrono-compatible low-level date
+/// algorithms").
+fn rfc3339(unix_seconds: u64) -> String {
+    let (days, second) = (unix_seconds / 86_400, unix_seconds % 86_400);
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        // From `date -u -d @SECONDS +%FT%TZ`.
+        for (seconds, expected) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_000_000_000, "2001-09-09T01:46:40Z"),
+            (1_709_251_199, "2024-02-29T23:59:59Z"),
+            (1_735_689_600, "2025-01-01T00:00:00Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(rfc3339(seconds), expected);
+        }
+    }
+
+    #[test]
+    fn outside_a_repository_the_commit_is_unknown() {
+        let folder = tempfile::tempdir().unwrap();
+        let host = Host::detect(folder.path());
+        assert_eq!((host.commit.as_str(), host.dirty), ("unknown", false));
+        assert!(host.cores >= 1 && !host.cpu.is_empty());
+    }
+}

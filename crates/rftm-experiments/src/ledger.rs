@@ -1,0 +1,239 @@
+//! The ledger: JSON Lines, one line a cell that ended.
+//!
+//! A line is appended with one write and synced before anything else is done with its cell. A crash can tear the last
+//! line only: it is then without its line feed, is dropped with a warning, and its cell runs again. Any other damage is
+//! an error, because dropping it would silently lose results.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::cell::Key;
+use crate::error::{Error, IoContext, Result};
+use crate::files;
+use crate::record::{Finished, Record};
+
+/// Name of the ledger in a results folder.
+pub(crate) const LEDGER_FILE: &str = "ledger.jsonl";
+const LOCK_FILE: &str = "ledger.lock";
+
+/// The records of a ledger; for each key the latest counts.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    records: Vec<Record>,
+    latest: BTreeMap<Key, usize>,
+}
+
+/// A last line that a crash cut short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TornLine {
+    /// The ledger.
+    pub path: PathBuf,
+    /// The line, counted from 1.
+    pub line: usize,
+    /// Its length in bytes.
+    pub bytes: usize,
+}
+
+impl std::fmt::Display for TornLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { path, line, bytes } = self;
+        write!(f, "{}, line {line}: dropped a torn last line of {bytes} bytes; its cell runs again", path.display())
+    }
+}
+
+impl Ledger {
+    /// Reads the ledger in the results folder `out` (or `out` itself if it is a file); nothing there is an empty ledger.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be read, [`Error::LedgerLine`] if a line other than a torn last one is no record.
+    pub fn read(out: &Path) -> Result<(Self, Option<TornLine>)> {
+        let path = ledger_path(out);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Self::default(), None)),
+            Err(error) => return Err(error).at("read the ledger", &path),
+        };
+        let (ledger, tail) = parse(&bytes, &path)?;
+        let torn = match tail {
+            Tail::Torn(torn) => Some(torn),
+            Tail::Whole | Tail::Unterminated => None,
+        };
+        Ok((ledger, torn))
+    }
+
+    /// Like [`Ledger::read`], but a ledger that is not there is an error: for those a user named.
+    ///
+    /// # Errors
+    /// [`Error::NoLedger`] and those of [`Ledger::read`].
+    pub fn read_existing(out: &Path) -> Result<(Self, Option<TornLine>)> {
+        let path = ledger_path(out);
+        if path.is_file() { Self::read(out) } else { Err(Error::NoLedger { path }) }
+    }
+
+    /// The latest record of `key`.
+    #[must_use]
+    pub fn get(&self, key: &Key) -> Option<&Record> {
+        self.latest.get(key).map(|&index| &self.records[index])
+    }
+
+    /// The results of `key`, if its latest record finished.
+    #[must_use]
+    pub fn finished(&self, key: &Key) -> Option<&Finished> {
+        self.get(key).and_then(Record::finished)
+    }
+
+    /// The latest record of every key, in the order of the file.
+    pub fn records(&self) -> impl Iterator<Item = &Record> {
+        self.records
+            .iter()
+            .enumerate()
+            .filter(|(index, record)| self.latest.get(&record.key) == Some(index))
+            .map(|(_, r)| r)
+    }
+
+    /// How many keys there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.latest.len()
+    }
+
+    /// Whether there is no record.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.latest.is_empty()
+    }
+
+    pub(crate) fn push(&mut self, record: Record) {
+        self.latest.insert(record.key.clone(), self.records.len());
+        self.records.push(record);
+    }
+}
+
+/// Where the ledger of `out` lies: `out` may be the results folder or the file itself.
+#[must_use]
+pub fn ledger_path(out: &Path) -> PathBuf {
+    if out.extension().is_some_and(|extension| extension == "jsonl") { out.to_owned() } else { out.join(LEDGER_FILE) }
+}
+
+enum Tail {
+    Whole,
+    /// The last record is complete and only its line feed is missing (an editor took it away).
+    Unterminated,
+    Torn(TornLine),
+}
+
+fn parse(bytes: &[u8], path: &Path) -> Result<(Ledger, Tail)> {
+    let (mut ledger, mut tail) = (Ledger::default(), Tail::Whole);
+    for (index, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
+        let terminated = line.ends_with(b"\n");
+        if line.trim_ascii().is_empty() && terminated {
+            continue;
+        }
+        match serde_json::from_slice::<Record>(line.trim_ascii_end()) {
+            Ok(record) => {
+                ledger.push(record);
+                if !terminated {
+                    tail = Tail::Unterminated;
+                }
+            }
+            Err(_) if !terminated => {
+                tail = Tail::Torn(TornLine { path: path.to_owned(), line: index + 1, bytes: line.len() });
+            }
+            Err(error) => {
+                // The parser counts lines within this one.
+                let message = error.to_string().replace(" at line 1 column ", ", column ");
+                return Err(Error::LedgerLine { path: path.to_owned(), line: index + 1, message });
+            }
+        }
+    }
+    Ok((ledger, tail))
+}
+
+/// A results folder locked against other writers. The lock ends with the process, however it ends.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock of `out`, which is created if need be.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] if another process has it, [`Error::Io`] if the folder cannot be written.
+    pub(crate) fn take(out: &Path) -> Result<Self> {
+        files::ensure_writable(out)?;
+        let path = out.join(LOCK_FILE);
+        let file = OpenOptions::new().create(true).append(true).open(&path).at("open the lock file", &path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(Error::Locked { path }),
+            // Some network file systems know no locks; there, keeping runs apart is up to the user.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(Self { _file: file }),
+            Err(TryLockError::Error(error)) => Err(error).at("lock", &path),
+        }
+    }
+}
+
+/// The one process that may append to a ledger.
+#[derive(Debug)]
+pub struct LedgerWriter {
+    ledger: Ledger,
+    file: File,
+    path: PathBuf,
+    _lock: Lock,
+}
+
+impl LedgerWriter {
+    /// Locks the results folder `out`, creates what is missing, and cuts a torn last line off.
+    ///
+    /// # Errors
+    /// Those of [`Lock::take`] and [`Ledger::read`].
+    pub fn open(out: &Path) -> Result<(Self, Option<TornLine>)> {
+        let lock = Lock::take(out)?;
+        let path = out.join(LEDGER_FILE);
+        let mut file =
+            OpenOptions::new().create(true).read(true).append(true).open(&path).at("open the ledger", &path)?;
+        files::sync_parent(&path);
+        let bytes = fs::read(&path).at("read the ledger", &path)?;
+        let (ledger, tail) = parse(&bytes, &path)?;
+        let torn = match tail {
+            Tail::Whole => None,
+            Tail::Unterminated => {
+                file.write_all(b"\n").at("append to the ledger", &path)?;
+                None
+            }
+            Tail::Torn(torn) => {
+                let whole = bytes.len() - torn.bytes;
+                file.set_len(whole as u64).at("cut the torn line off the ledger", &path)?;
+                Some(torn)
+            }
+        };
+        Ok((Self { ledger, file, path, _lock: lock }, torn))
+    }
+
+    /// What the ledger holds, the lines appended since included.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Appends one line and waits until it is on the disk.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if that fails (the disk is full); the ledger is then as before.
+    pub fn append(&mut self, record: Record) -> Result<()> {
+        let mut line = serde_json::to_vec(&record).map_err(io::Error::from).at("append to the ledger", &self.path)?;
+        line.push(b'\n');
+        let before = self.file.metadata().at("append to the ledger", &self.path)?.len();
+        let written = self.file.write_all(&line).and_then(|()| self.file.sync_data());
+        if written.is_err() {
+            // Take half a line back, so that what is there stays readable; if even that fails it is a torn line.
+            let _ = self.file.set_len(before);
+        }
+        written.at("append to the ledger", &self.path)?;
+        self.ledger.push(record);
+        Ok(())
+    }
+}

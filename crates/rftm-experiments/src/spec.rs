@@ -1,0 +1,58 @@
+//! From the protocol's hyper-parameters to a model, and back to the choices behind it.
+
+use rftm_memory::UnitConfig;
+use rftm_models::{Architecture, MemorySpec, ModelKind, ModelSpec};
+
+use crate::cell::Cell;
+use crate::definition::Variant;
+use crate::error::{Error, Result};
+use crate::protocol::{DatasetProtocol, Unit};
+
+/// The model `kind` for `dataset` under `variant`.
+pub(crate) fn build(dataset: &DatasetProtocol, kind: ModelKind, variant: Variant) -> Result<ModelSpec> {
+    let not_built = || Error::NotBuilt { kind, dataset: dataset.id };
+    let memory = match kind {
+        ModelKind::Ae => MemorySpec::None,
+        ModelKind::Rftm => MemorySpec::Twin {
+            hippocampus: Some(unit(&dataset.hippocampus, variant)),
+            cortex: Some(unit(&dataset.cortex, variant)),
+            connector: true,
+        },
+        ModelKind::MemAe | ModelKind::Mnad => return Err(not_built()),
+    };
+    let widths = dataset.widths.as_ref().ok_or_else(not_built)?;
+    Ok(ModelSpec::mlp(widths, memory, variant.convention))
+}
+
+fn unit(unit: &Unit, variant: Variant) -> UnitConfig {
+    UnitConfig {
+        capacity: unit.capacity,
+        top_k: Some(unit.top_k),
+        forgetting_rate: unit.forgetting_rate,
+        selection: variant.convention.selection(),
+        forget_in_evaluation: variant.forget_at_inference,
+    }
+}
+
+/// Whether this version can build the model for the data set.
+pub(crate) fn is_built(dataset: &DatasetProtocol, kind: ModelKind) -> bool {
+    ModelKind::available().contains(&kind) && dataset.widths.is_some()
+}
+
+/// Whether the model takes samples as rows, not as images.
+pub(crate) fn is_flat(model: &ModelSpec) -> bool {
+    match model.architecture {
+        Architecture::Mlp { .. } => true,
+    }
+}
+
+/// The choices behind a cell. A model without a memory is the same whether or not memories forget at inference.
+pub(crate) fn variant_of(cell: &Cell) -> Variant {
+    let forget_at_inference = match &cell.model.memory {
+        MemorySpec::None => false,
+        MemorySpec::Twin { hippocampus, cortex, .. } => {
+            hippocampus.iter().chain(cortex).any(|unit| unit.forget_in_evaluation)
+        }
+    };
+    Variant { convention: cell.convention, forget_at_inference, max_epochs: cell.train.max_epochs }
+}

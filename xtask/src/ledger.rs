@@ -1,0 +1,60 @@
+//! Ledgers: merge, show, verify.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use rftm_experiments::{Ledger, Outcome, duration, merge, verify};
+
+use crate::cli;
+use crate::paths::{Origin, RESULTS};
+
+pub(crate) fn run(command: &cli::Ledger) -> Result<ExitCode> {
+    let origin = Origin::leave()?;
+    match command {
+        cli::Ledger::Merge { inputs, out } => {
+            let inputs: Vec<_> = inputs.iter().map(|input| origin.resolve(input)).collect();
+            let out = origin.resolve(out);
+            let merged = merge(&inputs, &out)?;
+            merged.torn.iter().for_each(|torn| eprintln!("warning: {torn}"));
+            merged.conflicts.iter().for_each(|conflict| eprintln!("conflict: {conflict}"));
+            println!("{} records and {} score files in {}", merged.records, merged.scores, out.display());
+            Ok(code(merged.conflicts.is_empty()))
+        }
+        cli::Ledger::Show { out } => {
+            let (ledger, torn) = Ledger::read_existing(&origin.or_default(out.as_ref(), RESULTS))?;
+            ledger.records().for_each(|record| {
+                let result = match &record.outcome {
+                    Outcome::Finished(finished) => {
+                        let percent = [finished.metrics.auroc, finished.metrics.auprc, finished.metrics.f1];
+                        let [auroc, auprc, f1] = percent.map(|metric| 100.0 * metric);
+                        let (epochs, time) = (finished.epochs, duration(finished.seconds));
+                        format!("AUROC {auroc:.2}  AUPRC {auprc:.2}  F1 {f1:.2}  {epochs} epochs  {time}")
+                    }
+                    Outcome::Failed { error } => format!("failed: {}", error.lines().next().unwrap_or_default()),
+                };
+                println!("{}  {}, {}: {result}", record.key, record.cell, record.cell.convention);
+            });
+            torn.iter().for_each(|torn| eprintln!("warning: {torn}"));
+            Ok(ExitCode::SUCCESS)
+        }
+        cli::Ledger::Verify { out } => {
+            let out = origin.or_default(out.as_ref(), RESULTS);
+            let found = verify(&out)?;
+            found.torn.iter().for_each(|torn| eprintln!("warning: {torn}"));
+            found.problems.iter().for_each(|problem| eprintln!("problem: {problem}"));
+            println!(
+                "{}: {} finished cells, {} of them recomputed from their scores, {} of another revision; {} failed",
+                out.display(),
+                found.finished,
+                found.recomputed,
+                found.outdated,
+                found.failed
+            );
+            Ok(code(found.problems.is_empty()))
+        }
+    }
+}
+
+fn code(fine: bool) -> ExitCode {
+    if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

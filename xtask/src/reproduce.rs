@@ -1,0 +1,187 @@
+//! The main job: choose data, plan, run, show.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result};
+use rftm_data::DatasetId;
+use rftm_experiments::{
+    Catalogue, Estimator, Host, Ledger, Parallelism, Plan, RealRunner, Run, Scope, Selection, Summary, Workplace,
+    duration, row_of, terminal_text, verify, write_report,
+};
+
+use crate::cli::Reproduce;
+use crate::data::{self, Download};
+use crate::paths::{self, LOOK, Origin, QUICK, RESULTS};
+use crate::progress;
+
+/// Set by Ctrl-C or SIGTERM; running cells see it and save.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// The exit code of a program ended by Ctrl-C, by convention 128 + SIGINT.
+const INTERRUPTED: u8 = 130;
+
+pub(crate) fn run(arguments: &Reproduce) -> Result<ExitCode> {
+    let origin = Origin::leave()?;
+    let catalogue = Catalogue::builtin()?;
+    let path = data::search_path(&origin, arguments.data.as_deref());
+    let download = if arguments.offline || arguments.dry_run { Download::Never } else { Download::IfMissing };
+    let mut selection = selection(arguments, &catalogue);
+    let is_look = selection.definitions == ["look"] && !arguments.quick;
+    if is_look && selection.datasets.is_empty() {
+        let id = data::for_a_look(&path, download)?;
+        if arguments.dry_run && !arguments.offline && id == DatasetId::Glyphs {
+            eprintln!("note: a dry run fetches nothing; the run itself first tries to fetch MNIST");
+        }
+        selection.datasets.push(id);
+    }
+    let plan = Plan::new(&catalogue, &selection)?;
+    plan.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    let out = origin.or_default(arguments.out.as_ref(), default_out(arguments, &catalogue, &plan));
+    let host = Host::detect(Path::new("."));
+    let threads = arguments.threads.map(usize::from);
+    let parallelism = Parallelism::new(arguments.jobs.get(), threads, host.cores);
+    if parallelism.jobs * parallelism.threads > host.cores {
+        let Parallelism { jobs, threads } = parallelism;
+        eprintln!("warning: {jobs} jobs of {threads} threads on {} cores slow each other down", host.cores);
+    }
+    if arguments.dry_run {
+        return dry_run(&catalogue, &plan, &out, parallelism, &host);
+    }
+    if arguments.quick && arguments.out.is_none() && out.exists() {
+        // A smoke run that finds everything done would show nothing.
+        fs::remove_dir_all(&out).with_context(|| format!("cannot clear {}", out.display()))?;
+    }
+    let (ledger, _) = Ledger::read(&out)?;
+    let wanted: BTreeSet<DatasetId> =
+        plan.cells.iter().filter(|(key, _)| ledger.finished(key).is_none()).map(|(_, cell)| cell.dataset).collect();
+    let datasets = wanted.iter().map(|&id| data::obtain(id, &path, download)).collect::<Result<Vec<_>>>()?;
+    for dataset in &datasets {
+        eprintln!("{}: {}, {} + {} samples", dataset.id, dataset.origin, dataset.train.len(), dataset.test.len());
+    }
+    let runner = RealRunner::new(datasets, &plan)?;
+    let workplace = Workplace { checkpoints: paths::checkpoints(&out), out };
+    listen_for_stops()?;
+    let summary = {
+        let reporter = progress::reporter();
+        let (catalogue, plan, workplace, host) = (&catalogue, &plan, &workplace, &host);
+        Run { catalogue, plan, runner: &runner, workplace, parallelism, host, stop: &STOP, reporter: &*reporter }
+            .execute()?
+    };
+    show(&catalogue, &plan, &workplace.out)?;
+    let sound = !arguments.quick || is_sound(&workplace.out)?;
+    Ok(conclude(&summary, is_look, sound))
+}
+
+fn selection(arguments: &Reproduce, catalogue: &Catalogue) -> Selection {
+    let definitions = if !arguments.only.is_empty() {
+        arguments.only.clone()
+    } else if arguments.full {
+        catalogue.definitions.iter().filter(|definition| definition.is_full()).map(|d| d.id.clone()).collect()
+    } else {
+        vec!["look".to_owned()]
+    };
+    let mut selection = Selection {
+        definitions,
+        datasets: arguments.dataset.clone(),
+        classes: arguments.class.clone(),
+        models: arguments.model.clone(),
+        seeds: arguments.seed.clone(),
+        convention: arguments.convention,
+        forget_at_inference: arguments.forget_at_inference,
+        max_epochs: arguments.max_epochs.map(usize::from),
+        shard: arguments.shard,
+    };
+    if arguments.quick {
+        selection.datasets = vec![DatasetId::Glyphs];
+        selection.max_epochs = selection.max_epochs.or(Some(2));
+        if selection.classes.is_empty() {
+            selection.classes = vec!["0".to_owned()];
+        }
+    }
+    selection
+}
+
+/// Only cells of the paper's protocol belong among the committed results.
+fn default_out(arguments: &Reproduce, catalogue: &Catalogue, plan: &Plan) -> &'static str {
+    let full = catalogue.protocol.train.max_epochs;
+    match () {
+        () if arguments.quick => QUICK,
+        () if plan.cells.iter().all(|(_, cell)| cell.train.max_epochs == full) => RESULTS,
+        () => LOOK,
+    }
+}
+
+fn dry_run(catalogue: &Catalogue, plan: &Plan, out: &Path, parallelism: Parallelism, host: &Host) -> Result<ExitCode> {
+    let (ledger, torn) = Ledger::read(out)?;
+    torn.iter().for_each(|torn| eprintln!("warning: {torn}"));
+    let estimator = Estimator::new(&catalogue.protocol, &ledger, &host.cpu, parallelism.threads);
+    let waiting: Vec<_> = plan.cells.iter().filter(|(key, _)| ledger.finished(key).is_none()).collect();
+    for (key, cell) in &waiting {
+        println!("{key}  {cell}, {}: about {}", cell.convention, duration(estimator.seconds(cell)));
+    }
+    let (seconds, basis) = estimator.total(waiting.iter().map(|(_, cell)| cell), parallelism.jobs);
+    let Parallelism { jobs, threads } = parallelism;
+    println!(
+        "{} cells to run, {} in {} already; with jobs {jobs}, threads {threads} each: about {}",
+        waiting.len(),
+        plan.cells.len() - waiting.len(),
+        out.display(),
+        duration(seconds)
+    );
+    if !waiting.is_empty() {
+        println!("The time is an estimate {basis}.");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn listen_for_stops() -> Result<()> {
+    ctrlc::set_handler(|| {
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+        eprintln!("\nstopping: running cells save first; once more ends at once and loses the current epochs");
+    })
+    .context("cannot listen for Ctrl-C")
+}
+
+/// Prints the tables of this run's cells and writes those of the whole ledger.
+fn show(catalogue: &Catalogue, plan: &Plan, out: &Path) -> Result<()> {
+    let (ledger, _) = Ledger::read(out)?;
+    let rows = plan.cells.iter().map(|(_, cell)| row_of(cell)).collect();
+    print!("\n{}", terminal_text(catalogue, &ledger, &Scope::Cells(rows))?);
+    for file in write_report(catalogue, &ledger, out)? {
+        eprintln!("wrote {}", file.display());
+    }
+    Ok(())
+}
+
+fn is_sound(out: &Path) -> Result<bool> {
+    let found = verify(out)?;
+    found.problems.iter().for_each(|problem| eprintln!("problem: {problem}"));
+    Ok(found.problems.is_empty())
+}
+
+fn conclude(summary: &Summary, is_look: bool, sound: bool) -> ExitCode {
+    for (cell, epoch) in &summary.interrupted {
+        eprintln!("stopped: {cell}: goes on with epoch {epoch}");
+    }
+    if STOP.load(Ordering::Relaxed) && summary.interrupted.len() + summary.not_begun > 0 {
+        let (interrupted, not_begun) = (summary.interrupted.len(), summary.not_begun);
+        eprintln!("{interrupted} cells saved, {not_begun} not begun; give the same command again to go on");
+        return ExitCode::from(INTERRUPTED);
+    }
+    if !summary.failed.is_empty() {
+        eprintln!("{} cells failed (see above); the same command tries them again", summary.failed.len());
+    }
+    if is_look {
+        println!(
+            "This was a quick look. The paper's protocol: cargo xtask reproduce --full (--dry-run first says how long \
+             it takes)."
+        );
+    }
+    if summary.failed.is_empty() && sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,147 @@
+//! The program as a user meets it. Every test runs in an empty folder, without data and without network.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests may")]
+
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command;
+use tempfile::TempDir;
+
+fn xtask(folder: &Path, arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.current_dir(folder).env_remove("RFTM_DATA").args(arguments.split_whitespace());
+    command
+}
+
+fn empty() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// Exit code, standard output and standard error.
+fn run(folder: &Path, arguments: &str) -> (i32, String, String) {
+    let output = xtask(folder, arguments).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn every_command_has_help_with_examples() {
+    let folder = empty();
+    for command in ["", "reproduce", "report", "data", "ledger", "check", "bench"] {
+        let (code, out, _) = run(folder.path(), &format!("{command} --help"));
+        assert_eq!(code, 0);
+        assert!(out.contains("cargo xtask") && (out.contains("Example") || out.contains("Begin with")), "{out}");
+    }
+}
+
+#[test]
+fn wrong_values_name_the_flag_and_what_is_allowed() {
+    let folder = empty();
+    let check = |arguments: &str, expected: &[&str]| {
+        let (code, out, error) = run(folder.path(), arguments);
+        assert_eq!((code, out.as_str()), (2, ""), "{arguments}: {error}");
+        assert!(expected.iter().all(|part| error.contains(part)), "{arguments}: {error}");
+    };
+    check("reproduce --dataset minst", &["--dataset", "minst", "fashion-mnist"]);
+    check("reproduce --model vae", &["--model", "vae", "memae, mnad, rftm"]);
+    check("reproduce --convention paper", &["--convention", "release and text"]);
+    check("reproduce --seed x", &["--seed", "x"]);
+    check("reproduce --full --seed 7", &["--seed 7", "1997, 2015, 2022"]);
+    check("reproduce --full --class 10", &["--class 10", "0 T-shirt/top"]);
+    check("reproduce --full --dataset mnist --class coat", &["--class coat", "mnist: 0, 1"]);
+    check("reproduce --full --dataset glyphs", &["--dataset glyphs", "mnist"]);
+    check("reproduce --only table9", &["--only table9", "table1"]);
+    check("reproduce --shard 3/2", &["--shard", "I from 1 to N"]);
+    check("reproduce --jobs 0", &["--jobs"]);
+    check("reproduce --max-epochs 0", &["--max-epochs"]);
+    check("reproduce --full --quick", &["--quick", "cannot be used with"]);
+    check("data fetch imagenet", &["imagenet", "cifar-10"]);
+    check("ledger merge a b", &["--out"]);
+    check("reproduce --no-such-flag", &["--no-such-flag"]);
+}
+
+#[test]
+fn a_dry_run_tells_the_plan_and_writes_nothing() {
+    let folder = empty();
+    let (code, out, _) = run(folder.path(), "reproduce --dataset glyphs --class 0,3 --dry-run");
+    assert_eq!(code, 0);
+    assert_eq!(out.lines().filter(|line| line.contains("glyphs class") && line.contains("about")).count(), 4, "{out}");
+    assert!(out.contains("4 cells to run, 0 in runs/look already") && out.contains("nothing measured yet"), "{out}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    let (_, full, _) = run(folder.path(), "reproduce --full --dataset mnist --class 0,1,9 --model ae,rftm --dry-run");
+    assert!(full.contains("18 cells to run, 0 in docs/results already"), "{full}");
+}
+
+#[test]
+fn shards_of_the_command_line_are_a_partition() {
+    let folder = empty();
+    let keys = |shard: &str| {
+        let (_, out, _) = run(folder.path(), &format!("reproduce --full --dataset mnist --dry-run {shard}"));
+        out.lines()
+            .filter_map(|line| line.split_once("  mnist class"))
+            .map(|(key, _)| key.to_owned())
+            .collect::<Vec<_>>()
+    };
+    let mut parts = [keys("--shard 1/3"), keys("--shard 2/3"), keys("--shard 3/3")].concat();
+    let mut whole = keys("");
+    parts.sort();
+    whole.sort();
+    assert!(!whole.is_empty());
+    assert_eq!(parts, whole);
+}
+
+#[test]
+fn without_data_and_network_the_look_is_at_glyphs_and_says_so() {
+    let folder = empty();
+    let (code, out, error) = run(folder.path(), "reproduce --offline --dry-run");
+    assert_eq!(code, 0, "{error}");
+    assert!(error.contains("mnist not found") && error.contains("glyphs instead of MNIST"), "{error}");
+    assert!(out.contains("glyphs class 9, rftm"), "{out}");
+    let (code, _, error) = run(folder.path(), "reproduce --offline --dataset mnist");
+    assert_eq!(code, 1);
+    assert!(error.contains("mnist not found") && error.contains("cargo xtask data fetch"), "{error}");
+}
+
+#[test]
+fn a_smoke_run_goes_all_the_way_and_its_results_can_be_reported_again() {
+    let folder = empty();
+    let (code, out, error) = run(folder.path(), "reproduce --quick");
+    assert_eq!(code, 0, "{error}");
+    assert!(out.contains("Do not compare") && out.contains("| 0     | rftm  |"), "{out}");
+    assert!(error.contains("2 of 2 done") && error.contains("left"), "{error}");
+    let table = fs::read(folder.path().join("runs/quick/look.md")).unwrap();
+    let (code, again, _) = run(folder.path(), "report --out runs/quick");
+    assert_eq!((code, fs::read(folder.path().join("runs/quick/look.md")).unwrap()), (0, table));
+    assert_eq!(again.trim(), out.trim(), "the report shows what the run showed");
+    let (code, out, _) = run(folder.path(), "ledger verify runs/quick");
+    assert!(code == 0 && out.contains("2 finished cells, 2 of them recomputed"), "{out}");
+    let (code, out, _) = run(folder.path(), "ledger show runs/quick");
+    assert!(code == 0 && out.lines().count() == 2 && out.contains("AUROC"), "{out}");
+    let (code, out, _) = run(folder.path(), "ledger merge runs/quick -o merged");
+    assert!(code == 0 && out.contains("2 records and 2 score files in merged"), "{out}");
+    let (code, _, error) = run(folder.path(), "reproduce --dataset glyphs --class 0 --max-epochs 2 --out runs/quick");
+    assert!(code == 0 && error.contains("nothing to run: all 2 cells are in the ledger"), "{error}");
+}
+
+#[test]
+fn an_unwritable_results_folder_is_an_error_before_any_training() {
+    let folder = empty();
+    fs::write(folder.path().join("taken"), "a file").unwrap();
+    let (code, _, error) = run(folder.path(), "reproduce --quick --out taken");
+    assert_eq!(code, 1);
+    assert!(error.contains("taken") && !error.contains("begins"), "{error}");
+}
+
+#[test]
+fn a_damaged_ledger_is_named_and_an_absent_one_too() {
+    let folder = empty();
+    fs::create_dir_all(folder.path().join("docs/results")).unwrap();
+    fs::write(folder.path().join("docs/results/ledger.jsonl"), "{}\n").unwrap();
+    for command in ["report", "ledger show", "ledger verify", "reproduce --full --dry-run"] {
+        let (code, _, error) = run(folder.path(), command);
+        assert_eq!(code, 1);
+        assert!(error.contains("docs/results/ledger.jsonl, line 1: not a ledger record"), "{command}: {error}");
+    }
+    let (code, _, error) = run(folder.path(), "report --out elsewhere");
+    assert!(code == 1 && error.contains("there is no ledger at elsewhere/ledger.jsonl"), "{error}");
+}
