@@ -108,7 +108,7 @@ impl Catalogue {
     /// The cell of a data set, class, model and seed under `variant`.
     ///
     /// # Errors
-    /// [`Error::Definition`] if the model cannot be built for the data set (see [`spec::build`]).
+    /// [`Error::NotBuilt`] if this version cannot build the model for the data set.
     pub fn cell(
         &self,
         dataset: &DatasetProtocol,

@@ -12,19 +12,19 @@ pub(crate) struct Remaining<'a> {
     estimator: Estimator<'a>,
     jobs: usize,
     /// One entry a cell of the run.
-    cells: Vec<State>,
+    cells: Vec<State<'a>>,
 }
 
 #[derive(Debug)]
-enum State {
-    Waiting(Cell),
+enum State<'a> {
+    Waiting(&'a Cell),
     Running(f64),
     Ended,
 }
 
 impl<'a> Remaining<'a> {
-    pub(crate) fn new<'c>(estimator: Estimator<'a>, cells: impl Iterator<Item = &'c Cell>, jobs: usize) -> Self {
-        Self { estimator, jobs, cells: cells.map(|cell| State::Waiting(cell.clone())).collect() }
+    pub(crate) fn new(estimator: Estimator<'a>, cells: impl Iterator<Item = &'a Cell>, jobs: usize) -> Self {
+        Self { estimator, jobs, cells: cells.map(State::Waiting).collect() }
     }
 
     /// Notes an epoch of cell `index`; the seconds that cell will still take.

@@ -189,7 +189,8 @@ impl LedgerWriter {
     /// Locks the results folder `out`, creates what is missing, and cuts a torn last line off.
     ///
     /// # Errors
-    /// Those of [`Lock::take`] and [`Ledger::read`].
+    /// [`Error::Locked`] if another process has it open, [`Error::Io`] if the folder cannot be written, and those of
+    /// [`Ledger::read`].
     pub fn open(out: &Path) -> Result<(Self, Option<TornLine>)> {
         let lock = Lock::take(out)?;
         let path = out.join(LEDGER_FILE);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rftm_data::DatasetId;
-use rftm_models::{Convention, ModelKind};
+use rftm_models::{Architecture, Convention, ModelKind};
 use serde::Deserialize;
 
 /// The shared part of all definitions, from `definitions/protocol.toml`.
@@ -66,8 +66,8 @@ pub struct DatasetProtocol {
     pub classes: Vec<String>,
     /// Arithmetic of one training step, by model, in GFLOP: for estimates only.
     pub step_gflop: BTreeMap<ModelKind, f64>,
-    /// Widths of the fully connected autoencoder from input to latent; none where the paper's is convolutional.
-    pub widths: Option<Vec<usize>>,
+    /// The autoencoder that all models for this data set share.
+    pub architecture: Architecture,
     /// RFTM's first memory.
     pub hippocampus: Unit,
     /// RFTM's second memory.

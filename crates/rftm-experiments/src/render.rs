@@ -56,7 +56,7 @@ pub fn markdown(table: &Table) -> String {
     let lines: Vec<Vec<String>> = std::iter::once(header).chain(table.rows.iter().map(markdown_row)).collect();
     text.push_str(&align(&lines));
     if !table.absent.is_empty() {
-        let _ = writeln!(text, "\nMissing altogether: {}.", table.absent.join(", "));
+        let _ = writeln!(text, "\nClasses without a result: {}.", table.absent.join(", "));
     }
     if !table.failures.is_empty() {
         text.push_str("\nFailed:\n\n");

@@ -1,5 +1,6 @@
 //! From the protocol's hyper-parameters to a model, and back to the choices behind it.
 
+use rftm_data::DatasetId;
 use rftm_memory::UnitConfig;
 use rftm_models::{Architecture, MemorySpec, ModelKind, ModelSpec};
 
@@ -10,7 +11,6 @@ use crate::protocol::{DatasetProtocol, Unit};
 
 /// The model `kind` for `dataset` under `variant`.
 pub(crate) fn build(dataset: &DatasetProtocol, kind: ModelKind, variant: Variant) -> Result<ModelSpec> {
-    let not_built = || Error::NotBuilt { kind, dataset: dataset.id };
     let memory = match kind {
         ModelKind::Ae => MemorySpec::None,
         ModelKind::Rftm => MemorySpec::Twin {
@@ -18,10 +18,10 @@ pub(crate) fn build(dataset: &DatasetProtocol, kind: ModelKind, variant: Variant
             cortex: Some(unit(&dataset.cortex, variant)),
             connector: true,
         },
-        ModelKind::MemAe | ModelKind::Mnad => return Err(not_built()),
+        ModelKind::MemAe | ModelKind::Mnad => return Err(Error::NotBuilt { kind, dataset: dataset.id }),
     };
-    let widths = dataset.widths.as_ref().ok_or_else(not_built)?;
-    Ok(ModelSpec::mlp(widths, memory, variant.convention))
+    let architecture = dataset.architecture.clone();
+    Ok(ModelSpec { architecture, ..ModelSpec::mlp(&[], memory, variant.convention) })
 }
 
 fn unit(unit: &Unit, variant: Variant) -> UnitConfig {
@@ -34,15 +34,16 @@ fn unit(unit: &Unit, variant: Variant) -> UnitConfig {
     }
 }
 
-/// Whether this version can build the model for the data set.
+/// Whether this version can build the model and read the data set. `rftm-data` has no reader for CIFAR-10 yet.
 pub(crate) fn is_built(dataset: &DatasetProtocol, kind: ModelKind) -> bool {
-    ModelKind::available().contains(&kind) && dataset.widths.is_some()
+    ModelKind::available().contains(&kind) && dataset.id != DatasetId::Cifar10
 }
 
 /// Whether the model takes samples as rows, not as images.
 pub(crate) fn is_flat(model: &ModelSpec) -> bool {
     match model.architecture {
         Architecture::Mlp { .. } => true,
+        Architecture::Conv { .. } => false,
     }
 }
 
