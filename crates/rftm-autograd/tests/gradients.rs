@@ -29,7 +29,7 @@ fn convolution() -> impl Strategy<Value = ([usize; 4], [usize; 4], ops::ConvOpti
     (sizes, 1_usize..4, 1_usize..4, 1_usize..4, 0_usize..3, 0_usize..3).prop_map(
         |((batch, height, width, kernel_height, kernel_width), from, to, stride, padding, output_padding)| {
             let options = ops::ConvOptions { stride, padding, output_padding };
-            ([batch, height, width, from], [kernel_height, kernel_width, from, to], options)
+            ([batch, height, width, from], [to, kernel_height, kernel_width, from], options)
         },
     )
 }
@@ -48,9 +48,9 @@ proptest! {
     #[test]
     fn conv2d(
         (x, w, b, options) in convolution().prop_filter_map("the kernel must fit", |(x, w, options)| {
-            let fits = x[1] + 2 * options.padding >= w[0] && x[2] + 2 * options.padding >= w[1];
+            let fits = x[1] + 2 * options.padding >= w[1] && x[2] + 2 * options.padding >= w[2];
             fits.then_some((x, w, options))
-        }).prop_flat_map(|(x, w, options)| (tensor(x), tensor(w), tensor([w[3]]), Just(options))),
+        }).prop_flat_map(|(x, w, options)| (tensor(x), tensor(w), tensor([w[0]]), Just(options))),
     ) {
         check(|tape, v| ops::conv2d(tape, &v[0], &v[1], Some(&v[2]), options), &[x, w, b]);
     }
@@ -59,10 +59,10 @@ proptest! {
     fn conv_transpose2d(
         (x, w, b, options) in convolution().prop_filter_map("the output must exist", |(x, w, options)| {
             let reach = |i: usize, k: usize| (i - 1) * options.stride + k + options.output_padding;
-            let exists = reach(x[1], w[0]) > 2 * options.padding && reach(x[2], w[1]) > 2 * options.padding;
-            let w = [w[0], w[1], w[3], w[2]];
+            let exists = reach(x[1], w[1]) > 2 * options.padding && reach(x[2], w[2]) > 2 * options.padding;
+            let w = [w[3], w[1], w[2], w[0]];
             (exists && options.output_padding < options.stride).then_some((x, w, options))
-        }).prop_flat_map(|(x, w, options)| (tensor(x), tensor(w), tensor([w[2]]), Just(options))),
+        }).prop_flat_map(|(x, w, options)| (tensor(x), tensor(w), tensor([w[3]]), Just(options))),
     ) {
         check(|tape, v| ops::conv_transpose2d(tape, &v[0], &v[1], Some(&v[2]), options), &[x, w, b]);
     }
@@ -173,7 +173,7 @@ fn wrong_shapes_are_named() {
     let error = ops::linear(&mut tape, &x, &w, None).unwrap_err().to_string();
     assert_eq!(error, "linear: x must have shape (N, 5), found (2, 3)");
     let options = ops::ConvOptions { stride: 1, padding: 0, output_padding: 0 };
-    assert!(ops::conv2d(&mut tape, &x, &w, None, options).unwrap_err().to_string().contains("(KH, KW, C, C)"));
+    assert!(ops::conv2d(&mut tape, &x, &w, None, options).unwrap_err().to_string().contains("(C, KH, KW, C)"));
     assert!(ops::concat(&mut tape, &x, &w).is_err());
     assert!(ops::mse(&mut tape, &x, w.value()).is_err());
 }

@@ -39,10 +39,10 @@ impl Golden {
         conv::to_nhwc(&self.tensor(name)).expect("four axes")
     }
 
-    /// Convolution weights of the case, from PyTorch's (small, large, KH, KW) to (KH, KW, large, small).
+    /// Convolution weights of the case, from PyTorch's (small, large, KH, KW) to (small, KH, KW, large).
     #[must_use]
     pub fn kernel<E: Element>(&self, name: &str) -> Tensor<E> {
-        conv::permute(&self.tensor(name), [2, 3, 1, 0]).expect("four axes")
+        conv::to_nhwc(&self.tensor(name)).expect("four axes")
     }
 
     /// A tensor of `int64`.

@@ -2,6 +2,7 @@
 #![deny(missing_docs)]
 
 mod checkpoint;
+mod coder;
 mod error;
 mod model;
 mod score;

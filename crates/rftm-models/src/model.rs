@@ -1,12 +1,13 @@
 use rftm_autograd::{Tape, Var};
 use rftm_data::Samples;
 use rftm_memory::{TwinConfig, TwinMemory};
-use rftm_nn::{BatchNorm, Inference, Linear, Module, Segment, Sequential, StateDict, Visitor, count_parameters};
-use rftm_rng::{Rng, rng};
+use rftm_nn::{Inference, Module, Segment, Sequential, StateDict, Visitor, count_parameters};
+use rftm_rng::rng;
 use rftm_tensor::{Result, Tensor};
 use sha2::{Digest, Sha256};
 
-use crate::spec::{Architecture, MemorySpec, ModelSpec};
+use crate::coder::{Coder, build};
+use crate::spec::{MemorySpec, ModelSpec};
 use crate::{Error, SCORING_BATCH, scores};
 
 /// An autoencoder with something, or nothing, in its bottleneck.
@@ -33,25 +34,17 @@ impl Model {
     /// # Errors
     /// A hyper-parameter that is out of range, by name.
     pub fn new(spec: &ModelSpec, seed: u64) -> std::result::Result<Self, Error> {
-        let Architecture::Mlp { widths } = &spec.architecture;
-        if widths.len() < 2 || widths.contains(&0) {
-            let problem = format!("{widths:?}; at least an input and a latent width are needed, none of them 0");
-            return Err(Error::Config { parameter: "widths", problem });
-        }
         if !(spec.negative_slope.is_finite() && spec.negative_slope > 0.0) {
             let problem = format!("{} is not a positive number", spec.negative_slope);
             return Err(Error::Config { parameter: "negative_slope", problem });
         }
-        let mut stream = rng(seed, "init", 0);
-        let encoder = mlp(widths, spec.negative_slope, true, &mut stream);
-        let mirrored: Vec<usize> = widths.iter().rev().copied().collect();
-        let decoder = mlp(&mirrored, spec.negative_slope, spec.last_activation, &mut stream);
+        let Coder { encoder, decoder, latent } = build(spec, &mut rng(seed, "init", 0))?;
         let bottleneck = match spec.memory {
             MemorySpec::None => Bottleneck::Identity,
             MemorySpec::Twin { hippocampus, cortex, connector } => {
                 let negative_slope = spec.negative_slope;
                 let config = TwinConfig { hippocampus, cortex, connector, negative_slope, seed };
-                Bottleneck::Twin(Box::new(TwinMemory::new(mirrored[0], config)?))
+                Bottleneck::Twin(Box::new(TwinMemory::new(latent, config)?))
             }
         };
         Ok(Self { spec: spec.clone(), encoder, bottleneck, decoder })
@@ -92,17 +85,6 @@ impl Model {
         }
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
-}
-
-/// FC(a, b) of the paper for each pair of neighbouring widths: Linear, BatchNorm, LeakyReLU.
-fn mlp(widths: &[usize], slope: f64, last_activation: bool, stream: &mut Rng) -> Sequential {
-    let pairs = widths.windows(2).enumerate();
-    pairs.fold(Sequential::new(), |blocks, (index, pair)| {
-        let norm = BatchNorm::new(pair[1]);
-        let last = index + 2 == widths.len();
-        let norm = if last && !last_activation { norm } else { norm.with_leaky_relu(slope) };
-        blocks.with(Linear::new(pair[0], pair[1], stream)).with(norm)
-    })
 }
 
 impl Module for Model {

@@ -146,6 +146,20 @@ pub enum Architecture {
         /// Width of the input, of each layer, and of the latent: `[784, 512, 256, 128]` in the paper.
         widths: Vec<usize>,
     },
+    /// Blocks of Conv2d, BatchNorm, LeakyReLU; the decoder has ConvTranspose2d, with the output padding that restores
+    /// the sizes of the encoder.
+    Conv {
+        /// Height and width of the input.
+        image: [usize; 2],
+        /// Channels of the input and of each layer: `[3, 64, 128, 256, 512]` in the paper.
+        channels: Vec<usize>,
+        /// Side of every kernel; 3 in the paper.
+        kernel: usize,
+        /// Stride of every layer; 2 in the paper.
+        stride: usize,
+        /// Zeros around the larger image of every layer; the paper does not say.
+        padding: usize,
+    },
 }
 
 /// What stands between encoder and decoder.
@@ -193,6 +207,14 @@ impl ModelSpec {
             last_activation: convention.last_activation(),
             negative_slope: 0.01,
         }
+    }
+
+    /// The paper's convolutional autoencoder for CIFAR-10.
+    #[must_use]
+    pub fn cifar10(padding: usize, memory: MemorySpec, convention: Convention) -> Self {
+        let channels = vec![3, 64, 128, 256, 512];
+        let architecture = Architecture::Conv { image: [32, 32], channels, kernel: 3, stride: 2, padding };
+        Self { architecture, ..Self::mlp(&[], memory, convention) }
     }
 
     /// The model of the comparison that this is.

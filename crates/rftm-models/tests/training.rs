@@ -202,3 +202,22 @@ fn a_seed_is_a_model() {
     assert_eq!(digest(1), digest(1));
     assert_ne!(digest(1), digest(2));
 }
+
+/// The paper's CIFAR-10 autoencoder has its shapes under both paddings, and trains with and without the memory.
+#[test]
+fn images_are_restored_to_their_size() {
+    for (padding, latent) in [(0, 512), (1, 2048)] {
+        let twin = MemorySpec::twin(Convention::Release);
+        let mut model = Model::new(&ModelSpec::cifar10(padding, twin, Convention::Release), 1).unwrap();
+        let rftm_models::Bottleneck::Twin(memory) = model.bottleneck() else { panic!("it has a twin memory") };
+        assert_eq!(memory.cortex().unwrap().slots().dims(), [1000, latent]);
+        let pixels = (0..6 * 3 * 32 * 32).map(|i| ((i * 37) % 101) as f32 / 101.0).collect();
+        let images = Rows::new(pixels, vec![3, 32, 32]).unwrap();
+        let config = TrainConfig { batch_size: 3, max_epochs: 2, ..config() };
+        train(&mut model, &config, &images, &images, None, &mut Silent).unwrap();
+        assert_eq!(rftm_models::reconstruct(&model, &images, 4).unwrap().len(), 6 * 3 * 32 * 32);
+    }
+    let odd = rftm_models::Architecture::Conv { image: [9, 8], channels: vec![1, 4], kernel: 3, stride: 2, padding: 1 };
+    let spec = ModelSpec { architecture: odd, ..spec(false, Convention::Release) };
+    assert!(Model::new(&spec, 1).unwrap_err().to_string().starts_with("image: "));
+}

@@ -8,7 +8,7 @@ use crate::{ConvOptions, Inference, Module, Visitor, init};
 ///
 /// # Shapes
 /// Input (N, H, W, in), output (N, H', W', out) with `H' = (H + 2 padding - kernel) / stride + 1`;
-/// `weight` (kernel, kernel, in, out), `bias` (out).
+/// `weight` (out, kernel, kernel, in), `bias` (out).
 #[derive(Debug)]
 pub struct Conv2d<E: Element = f32> {
     weight: Param<E>,
@@ -20,7 +20,7 @@ impl<E: Element> Conv2d<E> {
     /// A layer with a square kernel and PyTorch's initialisation, whose bound is `1/sqrt(in * kernel^2)`.
     #[must_use]
     pub fn new(inputs: usize, outputs: usize, kernel: usize, options: ConvOptions, rng: &mut Rng) -> Self {
-        let shape = [kernel, kernel, inputs, outputs].into();
+        let shape = [outputs, kernel, kernel, inputs].into();
         let (weight, bias) = init::layer(shape, outputs, inputs * kernel * kernel, rng);
         Self { weight, bias, options }
     }
@@ -46,7 +46,7 @@ impl<E: Element> Module<E> for Conv2d<E> {
 ///
 /// # Shapes
 /// Input (N, H, W, in), output (N, H', W', out) with `H' = (H - 1) stride - 2 padding + kernel + output_padding`;
-/// `weight` (kernel, kernel, out, in), `bias` (out).
+/// `weight` (in, kernel, kernel, out), `bias` (out).
 #[derive(Debug)]
 pub struct ConvTranspose2d<E: Element = f32> {
     weight: Param<E>,
@@ -59,7 +59,7 @@ impl<E: Element> ConvTranspose2d<E> {
     /// takes the second axis of its (in, out, kernel, kernel) weight for the inputs.
     #[must_use]
     pub fn new(inputs: usize, outputs: usize, kernel: usize, options: ConvOptions, rng: &mut Rng) -> Self {
-        let shape = [kernel, kernel, outputs, inputs].into();
+        let shape = [inputs, kernel, kernel, outputs].into();
         let (weight, bias) = init::layer(shape, outputs, outputs * kernel * kernel, rng);
         Self { weight, bias, options }
     }

@@ -1,6 +1,6 @@
 //! Convolution and its two gradients as implicit matrix products.
 //!
-//! Layout: images are (N, H, W, C), weights (KH, KW, C_large, C_small). One convolution relates a *large* image to a
+//! Layout: images are (N, H, W, C), weights (C_small, KH, KW, C_large). One convolution relates a *large* image to a
 //! *small* one; the transposed convolution relates them the other way round with the same weights. So three products
 //! serve both, and neither ever lays out its patches in memory: they are gathered while the product is packed.
 //!
@@ -15,7 +15,7 @@ mod patches;
 
 pub use layout::{from_nhwc, permute, to_nhwc};
 
-use patches::{LargePixels, SmallPatches, Taps, WeightPatches};
+use patches::{ClassWeights, Grid, Images, Patches, Windows};
 
 use crate::gemm::operand::Dense;
 use crate::gemm::{Init, product};
@@ -90,10 +90,10 @@ impl Geometry {
     }
 }
 
-/// Large to small: `small[n, i, j, s] = bias[s] + sum over taps and l of large[n, i S + ky - P, j S + kx - P, l] w[ky, kx, l, s]`.
+/// Large to small: `small[n, i, j, s] = bias[s] + sum over taps and l of large[n, i S + ky - P, j S + kx - P, l] w[s, ky, kx, l]`.
 ///
 /// # Shapes
-/// `large` (N, H, W, C_large), `weight` (KH, KW, C_large, C_small), `bias` (C_small); result (N, h, w, C_small).
+/// `large` (N, H, W, C_large), `weight` (C_small, KH, KW, C_large), `bias` (C_small); result (N, h, w, C_small).
 ///
 /// # Errors
 /// If a shape does not fit the geometry.
@@ -108,9 +108,12 @@ pub fn to_small<E: Element>(
     let batch = batch(op, "the image", large, geometry.large, from)?;
     let mut small = Tensor::scratch([batch, geometry.small[0], geometry.small[1], to]);
     let init = init(op, bias, to)?;
-    let rows = SmallPatches { image: large.data(), batch, channels: from, geometry };
-    let columns =
-        Dense { data: weight.data(), lanes: to, depth: geometry.taps() * from, lane_stride: 1, depth_stride: to };
+    let images = Images { data: large.data(), batch, size: geometry.large, channels: from };
+    let start = [-(geometry.padding as isize); 2];
+    let grid = Grid { size: geometry.small, start, step: geometry.stride };
+    let rows = Patches { images, grid, taps: geometry.kernel, direction: 1 };
+    let depth = geometry.taps() * from;
+    let columns = Dense { data: weight.data(), lanes: to, depth, lane_stride: depth, depth_stride: 1 };
     #[allow(unsafe_code)]
     // SAFETY: the result is row-major, its rows are disjoint.
     unsafe {
@@ -125,7 +128,7 @@ pub fn to_small<E: Element>(
 /// taps, so each class is one product that writes its pixels once. Nothing is scattered or added up in memory.
 ///
 /// # Shapes
-/// `small` (N, h, w, C_small), `weight` (KH, KW, C_large, C_small), `bias` (C_large); result (N, H, W, C_large).
+/// `small` (N, h, w, C_small), `weight` (C_small, KH, KW, C_large), `bias` (C_large); result (N, H, W, C_large).
 ///
 /// # Errors
 /// If a shape does not fit the geometry.
@@ -140,21 +143,34 @@ pub fn to_large<E: Element>(
     let batch = batch(op, "the image", small, geometry.small, from)?;
     let mut large = Tensor::scratch([batch, geometry.large[0], geometry.large[1], to]);
     let init = init(op, bias, to)?;
-    for class_y in 0..geometry.stride.min(geometry.large[0]) {
-        for class_x in 0..geometry.stride.min(geometry.large[1]) {
-            let rows = LargePixels::new(small.data(), batch, from, geometry, [class_y, class_x]);
-            let columns = Taps { weight: weight.data(), large: to, small: from, geometry, taps: rows.taps };
+    let images = Images { data: small.data(), batch, size: geometry.small, channels: from };
+    let Geometry { kernel, stride, padding, .. } = geometry;
+    for class_y in 0..stride.min(geometry.large[0]) {
+        for class_x in 0..stride.min(geometry.large[1]) {
+            let class = [class_y, class_x];
+            // Tap k reaches large pixel y from small pixel (y + padding - k) / stride, which must be whole.
+            let first = class.map(|class| (class + padding) % stride);
+            let taps = [0, 1].map(|axis| kernel[axis].saturating_sub(first[axis]).div_ceil(stride));
+            let size = [0, 1].map(|axis| (geometry.large[axis] - class[axis]).div_ceil(stride));
+            let start = [0, 1].map(|axis| ((class[axis] + padding - first[axis]) / stride) as isize);
+            let rows = Patches { images, grid: Grid { size, start, step: 1 }, taps, direction: -1 };
+            let columns = ClassWeights { weight: weight.data(), large: to, small: from, geometry, first, taps };
+            let pixel = |row: usize| {
+                let [rows, cols] = size;
+                let (sample, y, x) = (row / (rows * cols), row / cols % rows, row % cols);
+                (sample * geometry.large[0] + class_y + y * stride) * geometry.large[1] + class_x + x * stride
+            };
             #[allow(unsafe_code)]
             // SAFETY: different rows are different pixels of the large image, each of `to` channels.
             unsafe {
-                product(&rows, &columns, large.data_mut(), |row| rows.pixel(row) * to, init);
+                product(&rows, &columns, large.data_mut(), |row| pixel(row) * to, init);
             }
         }
     }
     Ok(large)
 }
 
-/// The gradient of either by the weights: `dw[ky, kx, l, s] = sum over n, i, j of large[n, i S + ky - P, j S + kx - P, l] small[n, i, j, s]`,
+/// The gradient of either by the weights: `dw[s, ky, kx, l] = sum over n, i, j of large[n, i S + ky - P, j S + kx - P, l] small[n, i, j, s]`,
 /// where one of the two images is an input and the other a gradient.
 ///
 /// # Errors
@@ -175,19 +191,16 @@ pub fn weight_gradient<E: Element>(
         return Err(Error::shape(op, "the small image", format!("a batch of {batch_large}"), small.shape()));
     }
     let [height, width] = geometry.kernel;
-    let mut gradient = Tensor::scratch([height, width, from, to]);
-    let rows = WeightPatches { image: large.data(), batch, channels: from, geometry };
-    let columns = Dense {
-        data: small.data(),
-        lanes: to,
-        depth: batch * geometry.small[0] * geometry.small[1],
-        lane_stride: 1,
-        depth_stride: to,
-    };
+    let mut gradient = Tensor::scratch([to, height, width, from]);
+    let depth = batch * geometry.small[0] * geometry.small[1];
+    let rows = Dense { data: small.data(), lanes: to, depth, lane_stride: 1, depth_stride: to };
+    let images = Images { data: large.data(), batch, size: geometry.large, channels: from };
+    let columns = Windows { images, geometry };
+    let row_len = geometry.taps() * from;
     #[allow(unsafe_code)]
     // SAFETY: the result is row-major, its rows are disjoint.
     unsafe {
-        product(&rows, &columns, gradient.data_mut(), |row| row * to, Init::Zero);
+        product(&rows, &columns, gradient.data_mut(), |row| row * row_len, Init::Zero);
     }
     Ok(gradient)
 }
@@ -195,10 +208,10 @@ pub fn weight_gradient<E: Element>(
 /// The channels of the large and of the small image, from the weights.
 fn channels<E: Element>(op: &'static str, weight: &Tensor<E>, geometry: Geometry) -> Result<(usize, usize)> {
     match weight.dims() {
-        &[height, width, large, small] if [height, width] == geometry.kernel => Ok((large, small)),
+        &[small, height, width, large] if [height, width] == geometry.kernel => Ok((large, small)),
         _ => {
             let [height, width] = geometry.kernel;
-            Err(Error::shape(op, "the weight", format!("({height}, {width}, C, C)"), weight.shape()))
+            Err(Error::shape(op, "the weight", format!("(C, {height}, {width}, C)"), weight.shape()))
         }
     }
 }

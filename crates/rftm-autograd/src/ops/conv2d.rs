@@ -17,7 +17,7 @@ pub struct ConvOptions {
 /// 2-D convolution (cross-correlation, as in PyTorch).
 ///
 /// # Shapes
-/// `x` (N, H, W, C_in), `w` (KH, KW, C_in, C_out), `b` (C_out); result (N, H', W', C_out) with
+/// `x` (N, H, W, C_in), `w` (C_out, KH, KW, C_in), `b` (C_out); result (N, H', W', C_out) with
 /// `H' = (H + 2 padding - KH) / stride + 1`.
 ///
 /// # Errors
@@ -37,7 +37,7 @@ pub fn conv2d<E: Element>(
 /// 2-D transposed convolution, the adjoint of [`conv2d`].
 ///
 /// # Shapes
-/// `x` (N, H, W, C_in), `w` (KH, KW, C_out, C_in), `b` (C_out); result (N, H', W', C_out) with
+/// `x` (N, H, W, C_in), `w` (C_in, KH, KW, C_out), `b` (C_out); result (N, H', W', C_out) with
 /// `H' = (H - 1) stride - 2 padding + KH + output_padding`.
 ///
 /// # Errors
@@ -92,11 +92,11 @@ fn transposed<E: Element>(x: &Tensor<E>, w: &Tensor<E>, options: ConvOptions) ->
 
 fn sizes<E: Element>(op: &'static str, x: &Tensor<E>, w: &Tensor<E>) -> Result<([usize; 2], [usize; 2])> {
     match (x.dims(), w.dims()) {
-        (&[_, height, width, _], &[kernel_height, kernel_width, _, _]) => {
+        (&[_, height, width, _], &[_, kernel_height, kernel_width, _]) => {
             Ok(([height, width], [kernel_height, kernel_width]))
         }
         (_, &[_, _, _, _]) => Err(Error::shape(op, "x", "(N, H, W, C)", x.shape())),
-        _ => Err(Error::shape(op, "w", "(KH, KW, C, C)", w.shape())),
+        _ => Err(Error::shape(op, "w", "(C, KH, KW, C)", w.shape())),
     }
 }
 

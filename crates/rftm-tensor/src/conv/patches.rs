@@ -4,211 +4,182 @@ use std::ops::Range;
 
 use super::Geometry;
 use crate::Element;
-use crate::gemm::operand::{Operand, transpose_panel};
+use crate::gemm::operand::{Operand, copy_panel, transpose_panel};
 
-/// Lanes: the pixels of the small image. Depth: (tap, channel) of the large image. For [`to_small`](super::to_small).
-pub(super) struct SmallPatches<'a, E> {
-    pub(super) image: &'a [E],
+/// An image batch (N, H, W, C).
+#[derive(Clone, Copy)]
+pub(super) struct Images<'a, E> {
+    pub(super) data: &'a [E],
     pub(super) batch: usize,
+    pub(super) size: [usize; 2],
     pub(super) channels: usize,
-    pub(super) geometry: Geometry,
 }
 
-impl<E: Element> Operand<E> for SmallPatches<'_, E> {
+impl<'a, E> Images<'a, E> {
+    /// The data from pixel (y, x) of a sample on; `None` outside the image.
+    #[inline(always)]
+    fn at(&self, sample: usize, y: isize, x: isize) -> Option<&'a [E]> {
+        let [height, width] = self.size;
+        let (y, x) = (usize::try_from(y).ok()?, usize::try_from(x).ok()?);
+        (y < height && x < width).then(|| &self.data[((sample * height + y) * width + x) * self.channels..])
+    }
+}
+
+/// Positions in an image that are a grid: `start + index * step`.
+#[derive(Clone, Copy)]
+pub(super) struct Grid {
+    pub(super) size: [usize; 2],
+    pub(super) start: [isize; 2],
+    pub(super) step: usize,
+}
+
+/// Lanes: one pixel grid per sample. Depth: (tap, channel), where tap (ty, tx) of a lane is the pixel `direction * (ty, tx)`
+/// away from it. Both ways of moving between images are this: windows of the large image for the pixels of the small one
+/// (forward), and the small pixels that reach each large pixel of one class (backward).
+pub(super) struct Patches<'a, E> {
+    pub(super) images: Images<'a, E>,
+    pub(super) grid: Grid,
+    pub(super) taps: [usize; 2],
+    pub(super) direction: isize,
+}
+
+/// The most rows of a tile.
+const LANES: usize = 16;
+
+impl<E: Element> Operand<E> for Patches<'_, E> {
     fn lanes(&self) -> usize {
-        self.batch * self.geometry.small[0] * self.geometry.small[1]
+        self.images.batch * self.grid.size[0] * self.grid.size[1]
     }
 
     fn depth(&self) -> usize {
-        self.geometry.taps() * self.channels
+        self.taps[0] * self.taps[1] * self.images.channels
     }
 
     fn pack(&self, lanes: Range<usize>, depth: Range<usize>, width: usize, out: &mut [E]) {
-        let channels = self.channels;
-        pack_pixels(lanes, depth, width, channels, out, |pixel, tap| {
-            let tap = [tap / self.geometry.kernel[1], tap % self.geometry.kernel[1]];
-            let place = large_pixel(self.geometry, pixel, tap)?;
-            Some(&self.image[place * channels..][..channels])
-        });
-    }
-}
-
-/// Where tap (ky, kx) of the window of small pixel number `pixel` lies in the large image; `None` in the padding.
-#[inline(always)]
-fn large_pixel(geometry: Geometry, pixel: usize, [tap_y, tap_x]: [usize; 2]) -> Option<usize> {
-    let ([height, width], [rows, cols]) = (geometry.large, geometry.small);
-    let (sample, row, col) = (pixel / (rows * cols), pixel / cols % rows, pixel % cols);
-    let y = (row * geometry.stride + tap_y).checked_sub(geometry.padding).filter(|&y| y < height)?;
-    let x = (col * geometry.stride + tap_x).checked_sub(geometry.padding).filter(|&x| x < width)?;
-    Some((sample * height + y) * width + x)
-}
-
-/// Packs a matrix whose lanes are pixels and whose depth is (tap, channel): `source` gives the channels of a tap, or
-/// `None` where the tap falls on a zero.
-#[inline(always)]
-fn pack_pixels<'a, E: Element>(
-    lanes: Range<usize>,
-    depth: Range<usize>,
-    width: usize,
-    channels: usize,
-    out: &mut [E],
-    source: impl Fn(usize, usize) -> Option<&'a [E]>,
-) {
-    for (first, panel) in lanes.clone().step_by(width).zip(out.chunks_exact_mut(depth.len() * width)) {
-        let valid = width.min(lanes.end - first);
-        let mut at = depth.start;
-        while at < depth.end {
-            let (tap, from) = (at / channels, at % channels);
-            let steps = (channels - from).min(depth.end - at);
-            let panel = &mut panel[(at - depth.start) * width..][..steps * width];
-            transpose_panel(valid, steps, width, panel, |lane| Some((&source(first + lane, tap)?[from..], 1)));
-            at += steps;
+        let (channels, [rows, cols]) = (self.images.channels, self.grid.size);
+        let row_len = self.taps[1] * channels;
+        for (first, panel) in lanes.clone().step_by(width).zip(out.chunks_exact_mut(depth.len() * width)) {
+            let valid = width.min(lanes.end - first);
+            // Sample and first tap of every lane, so that the division is done once.
+            let mut origins = [(0, 0_isize, 0_isize); LANES];
+            for (origin, lane) in origins.iter_mut().zip(first..first + valid) {
+                let (sample, y, x) = (lane / (rows * cols), lane / cols % rows, lane % cols);
+                let place = |axis: usize, index: usize| self.grid.start[axis] + (index * self.grid.step) as isize;
+                *origin = (sample, place(0, y), place(1, x));
+            }
+            // Going forward, the taps of a kernel row are neighbours in memory: unless one falls off the image, a whole
+            // row is one run. Otherwise every tap is a run of its own.
+            let inside = |x: isize| x >= 0 && x as usize + self.taps[1] <= self.images.size[1];
+            let whole_rows = self.direction == 1 && origins[..valid].iter().all(|origin| inside(origin.2));
+            let longest = if whole_rows { row_len } else { channels };
+            let mut at = depth.start;
+            while at < depth.end {
+                let (tap_y, in_row) = (at / row_len, at % row_len);
+                let from = in_row % longest;
+                let steps = (longest - from).min(depth.end - at);
+                let tap_x = (in_row - from) / channels;
+                let [dy, dx] = [tap_y, tap_x].map(|tap| self.direction * tap as isize);
+                let panel = &mut panel[(at - depth.start) * width..];
+                transpose_panel(valid, steps, width, panel, |lane| {
+                    let (sample, y, x) = origins[lane];
+                    Some(&self.images.at(sample, y + dy, x + dx)?[from..])
+                });
+                at += steps;
+            }
         }
     }
 }
 
-/// Lanes: (tap, channel) of the large image. Depth: the pixels of the small image. For
-/// [`weight_gradient`](super::weight_gradient).
-pub(super) struct WeightPatches<'a, E> {
-    pub(super) image: &'a [E],
-    pub(super) batch: usize,
-    pub(super) channels: usize,
+/// Lanes: (tap, channel) of the large image. Depth: the pixels of the small image. For the gradient by the weights.
+pub(super) struct Windows<'a, E> {
+    pub(super) images: Images<'a, E>,
     pub(super) geometry: Geometry,
 }
 
-impl<E: Element> Operand<E> for WeightPatches<'_, E> {
+impl<E: Element> Operand<E> for Windows<'_, E> {
     fn lanes(&self) -> usize {
-        self.geometry.taps() * self.channels
+        self.geometry.taps() * self.images.channels
     }
 
     fn depth(&self) -> usize {
-        self.batch * self.geometry.small[0] * self.geometry.small[1]
+        self.images.batch * self.geometry.small[0] * self.geometry.small[1]
     }
 
     fn pack(&self, lanes: Range<usize>, depth: Range<usize>, width: usize, out: &mut [E]) {
-        let (channels, kernel_width) = (self.channels, self.geometry.kernel[1]);
+        let (channels, [_, kernel_width]) = (self.images.channels, self.geometry.kernel);
+        let Geometry { stride, padding, small: [rows, cols], .. } = self.geometry;
+        let row_len = kernel_width * channels;
         for (first, panel) in lanes.clone().step_by(width).zip(out.chunks_exact_mut(depth.len() * width)) {
             let last = lanes.end.min(first + width);
-            if last < first + width {
-                panel.fill(E::ZERO);
-            }
-            // A panel may span several taps; each is a run of neighbouring channels.
-            let mut at = first;
-            while at < last {
-                let (tap, from) = (at / channels, at % channels);
-                let run = (channels - from).min(last - at);
-                let tap = [tap / kernel_width, tap % kernel_width];
-                for (pixel, row) in depth.clone().zip(panel.chunks_exact_mut(width)) {
-                    let row = &mut row[at - first..][..run];
-                    match large_pixel(self.geometry, pixel, tap) {
-                        Some(place) => row.copy_from_slice(&self.image[place * channels + from..][..run]),
-                        None => row.fill(E::ZERO),
-                    }
+            for (pixel, step) in depth.clone().zip(0..) {
+                let (sample, row, col) = (pixel / (rows * cols), pixel / cols % rows, pixel % cols);
+                let [y, x] = [row, col].map(|index| (index * stride) as isize - padding as isize);
+                let inside = x >= 0 && x as usize + kernel_width <= self.images.size[1];
+                let mut at = first;
+                while at < last {
+                    let (tap_y, in_row) = (at / row_len, at % row_len);
+                    // Within a kernel row the taps are neighbours in memory, see `Patches`.
+                    let longest = if inside { row_len } else { channels };
+                    let from = in_row % longest;
+                    let run = (longest - from).min(last - at);
+                    let tap_x = (in_row - from) / channels;
+                    let source = self.images.at(sample, y + tap_y as isize, x + tap_x as isize);
+                    let to = &mut panel[step * width + at - first..];
+                    copy_run(to, source.map(|source| &source[from..]), run);
+                    at += run;
                 }
-                at += run;
             }
         }
     }
 }
 
-/// The taps that reach one class of large pixels: along each axis, every `stride`-th from the first.
-#[derive(Clone, Copy)]
-pub(super) struct ClassTaps {
-    first: [usize; 2],
-    count: [usize; 2],
-}
-
-/// Lanes: the large pixels of one class. Depth: (tap of the class, channel) of the small image. For
-/// [`to_large`](super::to_large).
-pub(super) struct LargePixels<'a, E> {
-    image: &'a [E],
-    batch: usize,
-    channels: usize,
-    geometry: Geometry,
-    /// Position of the class's first pixel.
-    class: [usize; 2],
-    /// Pixels of the class along each axis.
-    size: [usize; 2],
-    pub(super) taps: ClassTaps,
-}
-
-impl<'a, E> LargePixels<'a, E> {
-    pub(super) fn new(image: &'a [E], batch: usize, channels: usize, geometry: Geometry, class: [usize; 2]) -> Self {
-        let stride = geometry.stride;
-        // Tap k reaches large pixel y from small pixel (y + padding - k) / stride, which must be whole.
-        let first = class.map(|class| (class + geometry.padding) % stride);
-        let axes = [0, 1];
-        let count = axes.map(|axis| geometry.kernel[axis].saturating_sub(first[axis]).div_ceil(stride));
-        let size = axes.map(|axis| (geometry.large[axis] - class[axis]).div_ceil(stride));
-        Self { image, batch, channels, geometry, class, size, taps: ClassTaps { first, count } }
-    }
-
-    /// Sample and position of a lane.
-    fn position(&self, lane: usize) -> (usize, [usize; 2]) {
-        let [rows, cols] = self.size;
-        let (sample, row, col) = (lane / (rows * cols), lane / cols % rows, lane % cols);
-        let stride = self.geometry.stride;
-        (sample, [self.class[0] + row * stride, self.class[1] + col * stride])
-    }
-
-    /// Number of a lane's pixel in the large image.
-    pub(super) fn pixel(&self, lane: usize) -> usize {
-        let (sample, [y, x]) = self.position(lane);
-        (sample * self.geometry.large[0] + y) * self.geometry.large[1] + x
+/// Copies a run of `len` elements. A short one is copied with a constant length if there is room for it: the surplus
+/// lands where the next run, the next step or nobody will read.
+#[inline(always)]
+fn copy_run<E: Element>(to: &mut [E], source: Option<&[E]>, len: usize) {
+    const SHORT: usize = 16;
+    match source {
+        None => to[..len].fill(E::ZERO),
+        Some(from) if len <= SHORT && from.len() >= SHORT && to.len() >= SHORT => {
+            to[..SHORT].copy_from_slice(&from[..SHORT]);
+        }
+        Some(from) if len == 2 * SHORT => to[..2 * SHORT].copy_from_slice(&from[..2 * SHORT]),
+        Some(from) => to[..len].copy_from_slice(&from[..len]),
     }
 }
 
-impl<E: Element> Operand<E> for LargePixels<'_, E> {
-    fn lanes(&self) -> usize {
-        self.batch * self.size[0] * self.size[1]
-    }
-
-    fn depth(&self) -> usize {
-        self.taps.count[0] * self.taps.count[1] * self.channels
-    }
-
-    fn pack(&self, lanes: Range<usize>, depth: Range<usize>, width: usize, out: &mut [E]) {
-        let Geometry { stride, padding, small, .. } = self.geometry;
-        let channels = self.channels;
-        pack_pixels(lanes, depth, width, channels, out, |lane, tap| {
-            let (sample, position) = self.position(lane);
-            let tap = [tap / self.taps.count[1], tap % self.taps.count[1]];
-            let [row, col] = [0, 1].map(|axis| {
-                let tap = self.taps.first[axis] + tap[axis] * stride;
-                let place = (position[axis] + padding).checked_sub(tap)? / stride;
-                (place < small[axis]).then_some(place)
-            });
-            let place = (sample * small[0] + row?) * small[1] + col?;
-            Some(&self.image[place * channels..][..channels])
-        });
-    }
-}
-
-/// Lanes: channels of the large image. Depth: (tap of the class, channel of the small image): the weights that belong
-/// to [`LargePixels`].
-pub(super) struct Taps<'a, E> {
+/// Lanes: channels of the large image. Depth: (tap of one class, channel of the small image): the weights that belong to
+/// [`Patches`] on the way to the large image.
+pub(super) struct ClassWeights<'a, E> {
+    /// (C_small, KH, KW, C_large)
     pub(super) weight: &'a [E],
     pub(super) large: usize,
     pub(super) small: usize,
     pub(super) geometry: Geometry,
-    pub(super) taps: ClassTaps,
+    /// The first tap of the class along each axis; the others follow at the stride.
+    pub(super) first: [usize; 2],
+    pub(super) taps: [usize; 2],
 }
 
-impl<E: Element> Operand<E> for Taps<'_, E> {
+impl<E: Element> Operand<E> for ClassWeights<'_, E> {
     fn lanes(&self) -> usize {
         self.large
     }
 
     fn depth(&self) -> usize {
-        self.taps.count[0] * self.taps.count[1] * self.small
+        self.taps[0] * self.taps[1] * self.small
     }
 
     fn pack(&self, lanes: Range<usize>, depth: Range<usize>, width: usize, out: &mut [E]) {
-        pack_pixels(lanes, depth, width, self.small, out, |lane, tap| {
-            let tap = [tap / self.taps.count[1], tap % self.taps.count[1]];
-            let [tap_y, tap_x] = [0, 1].map(|axis| self.taps.first[axis] + tap[axis] * self.geometry.stride);
-            let tap = tap_y * self.geometry.kernel[1] + tap_x;
-            Some(&self.weight[(tap * self.large + lane) * self.small..][..self.small])
-        });
+        let Geometry { kernel: [_, kernel_width], stride, .. } = self.geometry;
+        for (first, panel) in lanes.clone().step_by(width).zip(out.chunks_exact_mut(depth.len() * width)) {
+            let valid = width.min(lanes.end - first);
+            copy_panel(valid, width, panel, |step| {
+                let (tap, small) = ((depth.start + step) / self.small, (depth.start + step) % self.small);
+                let [y, x] = [tap / self.taps[1], tap % self.taps[1]];
+                let tap = (self.first[0] + y * stride) * kernel_width + self.first[1] + x * stride;
+                Some(&self.weight[(small * self.geometry.taps() + tap) * self.large + first..])
+            });
+        }
     }
 }

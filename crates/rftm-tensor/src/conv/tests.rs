@@ -43,7 +43,7 @@ fn each_product(case: Case, mut each: impl FnMut(usize, usize, usize)) {
                 for s in 0..small {
                     each(
                         ((n * h + y) * w + x) * large + l,
-                        ((ky * kw + kx) * large + l) * small + s,
+                        ((s * kh + ky) * kw + kx) * large + l,
                         ((n * rows + row) * cols + col) * small + s,
                     );
                 }
@@ -71,7 +71,7 @@ proptest! {
         let Case { batch, large, small, geometry } = case;
         let ([h, w], [rows, cols], [kh, kw]) = (geometry.large, geometry.small, geometry.kernel);
         let (x, weight, y) =
-            (tensor([batch, h, w, large], 7), tensor([kh, kw, large, small], 5), tensor([batch, rows, cols, small], 3));
+            (tensor([batch, h, w, large], 7), tensor([small, kh, kw, large], 5), tensor([batch, rows, cols, small], 3));
         let bias_small = Tensor::from_vec((0..small).map(|i| i as f64).collect(), [small]).unwrap();
         let bias_large = Tensor::from_vec((0..large).map(|i| i as f64).collect(), [large]).unwrap();
 
@@ -110,6 +110,6 @@ fn wrong_geometries_are_refused() {
     let error = Geometry::transposed([2, 2], [3, 3], 2, 1, 2).unwrap_err();
     assert!(error.to_string().contains("output padding must be smaller than the stride"), "{error}");
     let geometry = Geometry::convolution([4, 4], [3, 3], 2, 1).unwrap();
-    let error = to_small("conv2d", &tensor([1, 4, 5, 2], 1), &tensor([3, 3, 2, 4], 1), None, geometry).unwrap_err();
+    let error = to_small("conv2d", &tensor([1, 4, 5, 2], 1), &tensor([4, 3, 3, 2], 1), None, geometry).unwrap_err();
     assert_eq!(error.to_string(), "conv2d: the image must have shape (N, 4, 4, 2), found (1, 4, 5, 2)");
 }

@@ -5,6 +5,7 @@
 //! 16 registers: 6 x 2), so that two fused multiply-adds can start every cycle.
 #![allow(unsafe_code)]
 
+use super::transpose::{self, TransposeFn};
 use crate::Element;
 
 /// Computes one tile: `C[row, ..cols] = start + A_panel * B_panel`.
@@ -17,7 +18,7 @@ pub(crate) type TileFn<E> =
 
 /// What C holds before the product is added.
 #[derive(Clone, Copy)]
-pub enum Start<E> {
+pub(crate) enum Start<E> {
     /// Nothing: C is overwritten.
     Zero,
     /// What is there already: the product is added.
@@ -29,18 +30,21 @@ pub enum Start<E> {
 /// The tiles of one element type and vector level.
 pub struct Kernels<E: Element> {
     /// Rows of a full tile.
-    pub mr: usize,
+    pub(crate) mr: usize,
     /// Columns of a full tile.
-    pub nr: usize,
+    pub(crate) nr: usize,
     /// `tiles[mr - 1]` for each number of rows.
-    pub tiles: &'static [TileFn<E>],
+    pub(crate) tiles: &'static [TileFn<E>],
+    /// How panels are packed from sources that run the other way.
+    pub(crate) transpose: TransposeFn<E>,
 }
 
 /// One kernel family. `$ops` are the vector intrinsics, `$rows` the row counts to instantiate.
 #[cfg(target_arch = "x86_64")]
 macro_rules! kernels {
     ($module:ident, $feature:literal, $element:ty, $vector:ty, lanes $lanes:literal, mr $mr:literal,
-     [$zero:ident, $load:ident, $store:ident, $splat:ident, $fma:ident, $add:ident], rows [$($rows:literal)*]) => {
+     [$zero:ident, $load:ident, $store:ident, $splat:ident, $fma:ident, $add:ident], $transpose:expr,
+     rows [$($rows:literal)*]) => {
         pub(crate) mod $module {
             use std::arch::x86_64::*;
 
@@ -102,26 +106,26 @@ macro_rules! kernels {
             }
 
             pub(crate) static KERNELS: Kernels<$element> =
-                Kernels { mr: MR, nr: NR, tiles: &[$(tile::<$rows>),*] };
+                Kernels { mr: MR, nr: NR, tiles: &[$(tile::<$rows>),*], transpose: $transpose };
         }
     };
 }
 
 #[cfg(target_arch = "x86_64")]
 kernels!(f32_avx512, "avx512f", f32, __m512, lanes 16, mr 14,
-    [_mm512_setzero_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_add_ps],
+    [_mm512_setzero_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_add_ps], super::transpose::f32_avx512,
     rows [1 2 3 4 5 6 7 8 9 10 11 12 13 14]);
 #[cfg(target_arch = "x86_64")]
 kernels!(f64_avx512, "avx512f", f64, __m512d, lanes 8, mr 14,
-    [_mm512_setzero_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_set1_pd, _mm512_fmadd_pd, _mm512_add_pd],
+    [_mm512_setzero_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_set1_pd, _mm512_fmadd_pd, _mm512_add_pd], super::transpose::portable::<f64>,
     rows [1 2 3 4 5 6 7 8 9 10 11 12 13 14]);
 #[cfg(target_arch = "x86_64")]
 kernels!(f32_avx2, "avx2,fma", f32, __m256, lanes 8, mr 6,
-    [_mm256_setzero_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_add_ps],
+    [_mm256_setzero_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_add_ps], super::transpose::f32_avx2,
     rows [1 2 3 4 5 6]);
 #[cfg(target_arch = "x86_64")]
 kernels!(f64_avx2, "avx2,fma", f64, __m256d, lanes 4, mr 6,
-    [_mm256_setzero_pd, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_set1_pd, _mm256_fmadd_pd, _mm256_add_pd],
+    [_mm256_setzero_pd, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_set1_pd, _mm256_fmadd_pd, _mm256_add_pd], super::transpose::portable::<f64>,
     rows [1 2 3 4 5 6]);
 
 /// The tile for every other processor: plain Rust that the compiler vectorises with what the target has. 4 x 8 `f32`
@@ -135,6 +139,7 @@ impl<E: Element> Portable<E> {
         mr: Self::MR,
         nr: Self::NR,
         tiles: &[Self::tile::<1>, Self::tile::<2>, Self::tile::<3>, Self::tile::<4>],
+        transpose: transpose::portable::<E>,
     };
 
     unsafe fn tile<const ROWS: usize>(

@@ -10,6 +10,7 @@
 
 pub(crate) mod kernel;
 pub(crate) mod operand;
+mod transpose;
 
 use std::ops::Range;
 
@@ -17,7 +18,7 @@ pub use kernel::Kernels;
 use kernel::Start;
 use operand::{Dense, Operand};
 
-use crate::{Element, parallel};
+use crate::{Element, Tensor, parallel};
 
 /// Longest stretch of depth packed at once: a B panel of 320 x 32 `f32` is 40 KB, most of a 48 KB L1.
 const DEPTH_BLOCK: usize = 320;
@@ -99,6 +100,21 @@ pub(crate) unsafe fn product<E: Element>(
     init: Init<'_, E>,
 ) {
     // SAFETY: the caller's promise.
+    unsafe { product_with(E::kernels(), a, &Fresh(b), c, row_start, init) }
+}
+
+/// [`product`] with a right factor that is packed already.
+///
+/// # Safety
+/// As for [`product`].
+pub(crate) unsafe fn product_packed<E: Element>(
+    a: &impl Operand<E>,
+    b: &Packed<E>,
+    c: &mut [E],
+    row_start: impl Fn(usize) -> usize + Sync,
+    init: Init<'_, E>,
+) {
+    // SAFETY: the caller's promise.
     unsafe { product_with(E::kernels(), a, b, c, row_start, init) }
 }
 
@@ -109,12 +125,12 @@ pub(crate) unsafe fn product<E: Element>(
 unsafe fn product_with<E: Element>(
     kernels: &Kernels<E>,
     a: &impl Operand<E>,
-    b: &impl Operand<E>,
+    b: &impl Right<E>,
     c: &mut [E],
     row_start: impl Fn(usize) -> usize + Sync,
     init: Init<'_, E>,
 ) {
-    let (m, n, k) = (a.lanes(), b.lanes(), a.depth());
+    let (m, n, k) = (a.lanes(), b.cols(), a.depth());
     if m == 0 || n == 0 {
         return;
     }
@@ -131,6 +147,81 @@ unsafe fn product_with<E: Element>(
             // SAFETY: parts are disjoint ranges of columns, so no element of C has two writers.
             unsafe { block(kernels, a, b, &out, &row_start, init, 0..m, cols) }
         });
+    }
+}
+
+/// How the depth of a product is cut: by the depth alone, see the head of this file.
+fn depth_blocks(k: usize) -> impl Iterator<Item = Range<usize>> {
+    let count = k.div_ceil(DEPTH_BLOCK).max(1);
+    let len = k.div_ceil(count);
+    (0..count).map(move |index| index * len..k.min((index + 1) * len))
+}
+
+/// The right factor as the loop below needs it: panels of a block, packed now or earlier.
+trait Right<E: Element>: Sync {
+    fn cols(&self) -> usize;
+    /// The panels of `cols` (from a whole panel on) by `depth`; `space` is there to pack them into.
+    fn panels<'s>(&'s self, cols: Range<usize>, depth: Range<usize>, nr: usize, space: &'s mut [E]) -> &'s [E];
+    /// How much space the largest block needs.
+    fn space(&self, block: usize) -> usize;
+}
+
+/// A right factor that is packed block by block.
+struct Fresh<'a, B>(&'a B);
+
+impl<E: Element, B: Operand<E>> Right<E> for Fresh<'_, B> {
+    fn cols(&self) -> usize {
+        self.0.lanes()
+    }
+
+    fn panels<'s>(&'s self, cols: Range<usize>, depth: Range<usize>, nr: usize, space: &'s mut [E]) -> &'s [E] {
+        let space = &mut space[..cols.len().next_multiple_of(nr) * depth.len()];
+        if !depth.is_empty() {
+            self.0.pack(cols, depth, nr, space);
+        }
+        space
+    }
+
+    fn space(&self, block: usize) -> usize {
+        block
+    }
+}
+
+/// A right factor packed once, for products that are computed again and again: the weights of a model that only scores.
+/// A product with it has the same bits as with the factor itself.
+#[derive(Debug)]
+pub(crate) struct Packed<E: Element> {
+    panels: Tensor<E>,
+    cols: usize,
+    nr: usize,
+}
+
+impl<E: Element> Packed<E> {
+    pub(crate) fn new(b: &impl Operand<E>) -> Self {
+        let (cols, k, nr) = (b.lanes(), b.depth(), E::kernels().nr);
+        let width = cols.next_multiple_of(nr);
+        let mut panels = Tensor::zeros([width, k]);
+        for depth in depth_blocks(k).filter(|depth| !depth.is_empty() && cols > 0) {
+            let out = &mut panels.data_mut()[width * depth.start..width * depth.end];
+            b.pack(0..cols, depth, nr, out);
+        }
+        Self { panels, cols, nr }
+    }
+}
+
+impl<E: Element> Right<E> for Packed<E> {
+    fn cols(&self) -> usize {
+        self.cols
+    }
+
+    fn panels<'s>(&'s self, cols: Range<usize>, depth: Range<usize>, _: usize, _: &'s mut [E]) -> &'s [E] {
+        let width = self.cols.next_multiple_of(self.nr);
+        let start = width * depth.start + cols.start * depth.len();
+        &self.panels.data()[start..start + cols.len().next_multiple_of(self.nr) * depth.len()]
+    }
+
+    fn space(&self, _: usize) -> usize {
+        0
     }
 }
 
@@ -151,7 +242,7 @@ unsafe impl<E: Send> Sync for Out<E> {}
 unsafe fn block<E: Element>(
     kernels: &Kernels<E>,
     a: &impl Operand<E>,
-    b: &impl Operand<E>,
+    b: &impl Right<E>,
     out: &Out<E>,
     row_start: &impl Fn(usize) -> usize,
     init: Init<'_, E>,
@@ -160,23 +251,18 @@ unsafe fn block<E: Element>(
 ) {
     let (mr, nr) = (kernels.mr, kernels.nr);
     let k = a.depth();
-    let depth_blocks = k.div_ceil(DEPTH_BLOCK).max(1);
-    let depth_block = k.div_ceil(depth_blocks);
+    let depth_block = depth_blocks(k).next().map_or(0, |depth| depth.len());
     let rows_block = ROWS_BLOCK.div_ceil(mr) * mr;
     with_packing(|packing: &mut Packing<E>| {
         let (a_space, b_space) = packing.split(
             rows_block.min(rows.len().next_multiple_of(mr)) * depth_block,
-            COLS_BLOCK.min(cols.len().next_multiple_of(nr)) * depth_block,
+            b.space(COLS_BLOCK.min(cols.len().next_multiple_of(nr)) * depth_block),
         );
         let mut starts = [0; ROWS_BLOCK + 16];
         for first_col in cols.clone().step_by(COLS_BLOCK) {
             let block_cols = first_col..cols.end.min(first_col + COLS_BLOCK);
-            for depth_index in 0..depth_blocks {
-                let depth = depth_index * depth_block..k.min((depth_index + 1) * depth_block);
-                let b_block = &mut b_space[..block_cols.len().next_multiple_of(nr) * depth.len()];
-                if !depth.is_empty() {
-                    b.pack(block_cols.clone(), depth.clone(), nr, b_block);
-                }
+            for depth in depth_blocks(k) {
+                let b_block = b.panels(block_cols.clone(), depth.clone(), nr, b_space);
                 for first_row in rows.clone().step_by(rows_block) {
                     let block_rows = first_row..rows.end.min(first_row + rows_block);
                     let a_block = &mut a_space[..block_rows.len().next_multiple_of(mr) * depth.len()];
@@ -191,7 +277,7 @@ unsafe fn block<E: Element>(
                         for row in (0..block_rows.len()).step_by(mr) {
                             let tile_rows = mr.min(block_rows.len() - row);
                             let start = match init {
-                                _ if depth_index > 0 => Start::Add,
+                                _ if depth.start > 0 => Start::Add,
                                 Init::Zero => Start::Zero,
                                 Init::Add => Start::Add,
                                 Init::Row(bias) => Start::Row(bias[col..].as_ptr()),
@@ -290,8 +376,12 @@ mod tests {
                 let right =
                     Dense { data: b.data, lanes: n, depth: k, lane_stride: b_strides.1, depth_stride: b_strides.0 };
                 // SAFETY: row-major rows are disjoint; `all_kernels` lists only what the processor has.
-                unsafe { product_with(kernels, &left, &right, &mut c, |row| row * n, init) };
+                unsafe { product_with(kernels, &left, &Fresh(&right), &mut c, |row| row * n, init) };
                 assert_eq!(c, expected, "{m} x {k} x {n}, tile {} x {}, {init:?}", kernels.mr, kernels.nr);
+                let mut c = before.clone();
+                // SAFETY: as above.
+                unsafe { product_packed(&left, &Packed::new(&right), &mut c, |row| row * n, init) };
+                assert_eq!(c, expected, "{m} x {k} x {n}, packed, {init:?}");
             }
         }
     }

@@ -1,7 +1,9 @@
 //! The two factors of a product, and how they are packed for the kernels.
+#![allow(unsafe_code)]
 
 use std::ops::Range;
 
+use super::transpose::MAX_LANES;
 use crate::Element;
 
 /// One factor of a product, seen from the kernel: `lanes` (rows of A, columns of B) by `depth` (the summed index).
@@ -18,7 +20,7 @@ pub(crate) trait Operand<E>: Sync {
     fn pack(&self, lanes: Range<usize>, depth: Range<usize>, width: usize, out: &mut [E]);
 }
 
-/// A matrix in memory with any two strides.
+/// A matrix in memory, contiguous along its lanes or along its depth.
 #[derive(Clone, Copy)]
 pub(crate) struct Dense<'a, E> {
     pub(crate) data: &'a [E],
@@ -43,15 +45,11 @@ impl<E: Element> Operand<E> for Dense<'_, E> {
             let valid = width.min(lanes.end - first);
             let base = first * self.lane_stride + depth.start * self.depth_stride;
             if self.lane_stride == 1 {
-                for (step, row) in panel.chunks_exact_mut(width).enumerate() {
-                    let from = &self.data[base + step * self.depth_stride..][..valid];
-                    row[..valid].copy_from_slice(from);
-                    row[valid..].fill(E::ZERO);
-                }
+                copy_panel(valid, width, panel, |step| Some(&self.data[base + step * self.depth_stride..]));
             } else {
+                debug_assert_eq!(self.depth_stride, 1, "a dense operand is contiguous one way or the other");
                 transpose_panel(valid, depth.len(), width, panel, |lane| {
-                    let start = base + lane * self.lane_stride;
-                    Some((&self.data[start..], self.depth_stride))
+                    Some(&self.data[base + lane * self.lane_stride..])
                 });
             }
         }
@@ -81,7 +79,7 @@ impl<E: Element> Operand<E> for Selected<'_, E> {
             let valid = width.min(lanes.end - first);
             transpose_panel(valid, depth.len(), width, panel, |lane| {
                 let row = self.rows[first + lane] as usize;
-                Some((&self.data[row * self.cols + depth.start..], 1))
+                Some(&self.data[row * self.cols + depth.start..])
             });
             for (lane, &row) in self.rows[first..first + valid].iter().enumerate() {
                 panel[lane..].iter_mut().step_by(width).for_each(|value| *value *= self.scales[row as usize]);
@@ -90,31 +88,58 @@ impl<E: Element> Operand<E> for Selected<'_, E> {
     }
 }
 
-/// Fills one panel from lanes that are each strided along the depth (`None`: all zeros), 16 steps of depth at a time so
-/// that what is written stays in L1.
-pub(crate) fn transpose_panel<'a, E: Element>(
+/// Fills one panel from a source that is contiguous along the lanes: `row(step)` starts with the `valid` lanes of a step,
+/// `None` is all zeros.
+#[inline(always)]
+pub(crate) fn copy_panel<'a, E: Element>(
     valid: usize,
-    depth: usize,
     width: usize,
     panel: &mut [E],
-    lane: impl Fn(usize) -> Option<(&'a [E], usize)>,
+    row: impl Fn(usize) -> Option<&'a [E]>,
 ) {
-    const BLOCK: usize = 16;
-    if valid < width {
-        panel.fill(E::ZERO);
-    }
-    for start in (0..depth).step_by(BLOCK) {
-        let steps = BLOCK.min(depth - start);
-        for index in 0..valid {
-            let to = panel[start * width + index..].iter_mut().step_by(width);
-            match lane(index) {
-                None => to.take(steps).for_each(|to| *to = E::ZERO),
-                Some((from, 1)) => to.zip(&from[start..start + steps]).for_each(|(to, &from)| *to = from),
-                Some((from, stride)) => {
-                    let from = from[start * stride..].iter().step_by(stride).take(steps);
-                    to.zip(from).for_each(|(to, &from)| *to = from);
+    let steps = panel.len() / width;
+    for step in 0..steps {
+        let to = &mut panel[step * width..];
+        match row(step) {
+            None => to[..width].fill(E::ZERO),
+            // Copies of a length that is known when this is compiled are one or two instructions. They may write past
+            // the panel's row, into the next one, which is written after it.
+            Some(from) if valid == width && from.len() >= CHUNK * width.div_ceil(CHUNK) => {
+                for (to, from) in to.chunks_mut(CHUNK).zip(from.chunks(CHUNK)).take(width.div_ceil(CHUNK)) {
+                    match (<&mut [E; CHUNK]>::try_from(&mut *to), <&[E; CHUNK]>::try_from(from)) {
+                        (Ok(to), Ok(from)) => *to = *from,
+                        _ => to.copy_from_slice(&from[..to.len()]),
+                    }
                 }
+            }
+            Some(from) => {
+                to[..valid].copy_from_slice(&from[..valid]);
+                to[valid..width].fill(E::ZERO);
             }
         }
     }
+}
+
+/// Elements copied at once: one AVX-512 register of `f32`.
+const CHUNK: usize = 16;
+
+/// Fills `steps` steps of a panel from lanes that are contiguous along the depth: `lane(index)` starts with the first
+/// step, `None` and the lanes from `valid` on are all zeros.
+#[inline(always)]
+pub(crate) fn transpose_panel<'a, E: Element>(
+    valid: usize,
+    steps: usize,
+    width: usize,
+    panel: &mut [E],
+    lane: impl Fn(usize) -> Option<&'a [E]>,
+) {
+    let mut lanes = [std::ptr::null(); MAX_LANES];
+    for (index, start) in lanes[..valid].iter_mut().enumerate() {
+        if let Some(values) = lane(index) {
+            *start = values[..steps].as_ptr();
+        }
+    }
+    let out = &mut panel[..steps * width];
+    // SAFETY: each lane was cut to `steps` elements and `out` to `steps * width`; the kernels are this processor's.
+    unsafe { (E::kernels().transpose)(&lanes[..width], steps, out.as_mut_ptr()) }
 }

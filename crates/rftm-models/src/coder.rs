@@ -1,0 +1,101 @@
+//! Encoders, and the decoders that mirror them.
+
+use rftm_nn::{BatchNorm, ChannelsFirst, ChannelsLast, Conv2d, ConvOptions, ConvTranspose2d, Linear, Sequential};
+use rftm_rng::Rng;
+use rftm_tensor::conv::Geometry;
+
+use crate::Error;
+use crate::spec::{Architecture, ModelSpec};
+
+/// Both halves of an autoencoder, and the number of elements between them.
+pub(crate) struct Coder {
+    pub(crate) encoder: Sequential,
+    pub(crate) decoder: Sequential,
+    pub(crate) latent: usize,
+}
+
+/// Both halves of a specification, their weights drawn in order from `stream`.
+pub(crate) fn build(spec: &ModelSpec, stream: &mut Rng) -> Result<Coder, Error> {
+    match &spec.architecture {
+        Architecture::Mlp { widths } => {
+            check("widths", widths)?;
+            Ok(mlp(spec, widths, stream))
+        }
+        Architecture::Conv { image, channels, kernel, stride, padding } => {
+            check("channels", channels)?;
+            let mut sizes = Vec::new();
+            let mut large = *image;
+            for _ in 1..channels.len() {
+                let geometry = Geometry::convolution(large, [*kernel; 2], *stride, *padding)?;
+                large = geometry.small;
+                sizes.push(geometry);
+            }
+            let latent = large[0] * large[1] * channels[channels.len() - 1];
+            let (encoder, decoder) = conv(spec, channels, &sizes, stream)?;
+            Ok(Coder { encoder, decoder, latent })
+        }
+    }
+}
+
+fn check(parameter: &'static str, widths: &[usize]) -> Result<(), Error> {
+    if widths.len() >= 2 && !widths.contains(&0) {
+        return Ok(());
+    }
+    let problem = format!("{widths:?}; at least those of an input and a latent are needed, none of them 0");
+    Err(Error::Config { parameter, problem })
+}
+
+/// FC(a, b) of the paper for each pair of neighbouring widths: Linear, BatchNorm, LeakyReLU; and back.
+fn mlp(spec: &ModelSpec, widths: &[usize], stream: &mut Rng) -> Coder {
+    let mut encoder = Sequential::new();
+    for pair in widths.windows(2) {
+        encoder = encoder.with(Linear::new(pair[0], pair[1], stream)).with(norm(spec, pair[1], false));
+    }
+    let mut decoder = Sequential::new();
+    for (index, pair) in widths.windows(2).enumerate().rev() {
+        decoder = decoder.with(Linear::new(pair[1], pair[0], stream)).with(norm(spec, pair[0], index == 0));
+    }
+    Coder { encoder, decoder, latent: widths[widths.len() - 1] }
+}
+
+/// Conv(a, b, k, s) of the paper for each pair of neighbouring channels: Conv2d, BatchNorm, LeakyReLU; and back.
+fn conv(
+    spec: &ModelSpec,
+    channels: &[usize],
+    sizes: &[Geometry],
+    stream: &mut Rng,
+) -> Result<(Sequential, Sequential), Error> {
+    let layers = || channels.windows(2).zip(sizes).enumerate();
+    let options = |geometry: &Geometry, output_padding| ConvOptions {
+        stride: geometry.stride,
+        padding: geometry.padding,
+        output_padding,
+    };
+    let mut encoder = Sequential::new().with(ChannelsLast);
+    for (_, (pair, geometry)) in layers() {
+        let layer = Conv2d::new(pair[0], pair[1], geometry.kernel[0], options(geometry, 0), stream);
+        encoder = encoder.with(layer).with(norm(spec, pair[1], false));
+    }
+    let mut decoder = Sequential::new();
+    for (index, (pair, geometry)) in layers().rev() {
+        // What the encoder's division by the stride dropped must be the same on both axes: there is one number for both.
+        let [rows, cols] = [0, 1].map(|axis| {
+            let reach = (geometry.small[axis] - 1) * geometry.stride + geometry.kernel[axis];
+            geometry.large[axis] + 2 * geometry.padding - reach
+        });
+        if rows != cols {
+            let problem =
+                format!("{:?} loses {rows} rows but {cols} columns in a layer; use square images", geometry.large);
+            return Err(Error::Config { parameter: "image", problem });
+        }
+        let layer = ConvTranspose2d::new(pair[1], pair[0], geometry.kernel[0], options(geometry, rows), stream);
+        decoder = decoder.with(layer).with(norm(spec, pair[0], index == 0));
+    }
+    Ok((encoder, decoder.with(ChannelsFirst)))
+}
+
+/// The end of a block; only the last one of the decoder may lack the activation.
+fn norm(spec: &ModelSpec, channels: usize, last: bool) -> BatchNorm {
+    let norm = BatchNorm::new(channels);
+    if last && !spec.last_activation { norm } else { norm.with_leaky_relu(spec.negative_slope) }
+}
