@@ -1,5 +1,5 @@
 use rftm_autograd::{Tape, Var, ops as layers};
-use rftm_nn::{BatchNorm, Inference, Module, Segment, Visitor};
+use rftm_nn::{BatchNorm, Freezer, Inference, Module, Segment, Visitor};
 use rftm_tensor::{Element, Result, Shape, Tensor};
 
 use crate::{ConfigError, MemoryUnit, TwinConfig, UnitConfig};
@@ -85,6 +85,18 @@ impl<E: Element> Module<E> for TwinMemory<E> {
             }
         }
         h.reshape(*x.shape())
+    }
+
+    fn freeze(&self, freezer: &mut Freezer<E>) -> Result<()> {
+        freezer.flattened(|freezer| {
+            for stage in self.hippocampus.iter().chain(&self.cortex) {
+                stage.memory.freeze(freezer)?;
+                if let Some(connector) = &stage.connector {
+                    connector.freeze(freezer)?;
+                }
+            }
+            Ok(())
+        })
     }
 
     fn visit(&mut self, visitor: &mut dyn Visitor<E>) {

@@ -1,8 +1,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rftm_autograd::{Param, Tape, Var, ops as layers};
-use rftm_nn::{Inference, Module, Visitor, init};
-use rftm_tensor::recall::{self, Query, Recall};
+use rftm_nn::{Freezer, Inference, Module, Visitor, init};
+use rftm_tensor::recall::{self, PackedMemory, Query, Recall};
 use rftm_tensor::{Element, Error, Result, Shape, Tensor};
 
 use crate::{ConfigError, UnitConfig, ops};
@@ -125,6 +125,14 @@ impl<E: Element> Module<E> for MemoryUnit<E> {
         let recall = self.recall(&x, inference)?;
         self.empty_reads.fetch_add(recall.empty() as u64, Ordering::Relaxed);
         recall::read(&recall, &self.slots.value).reshape(*x.shape())
+    }
+
+    fn freeze(&self, freezer: &mut Freezer<E>) -> Result<()> {
+        if self.config.forget_in_evaluation && self.config.forgotten() > 0 {
+            return Err(Error::invalid("freeze", "a memory that forgets in evaluation differs from pass to pass"));
+        }
+        let memory = PackedMemory::new(&self.slots.value, self.config.top_k, self.config.selection)?;
+        freezer.flattened(|freezer| freezer.custom(Box::new(move |x| memory.read(&x))))
     }
 
     fn visit(&mut self, visitor: &mut dyn Visitor<E>) {

@@ -1,14 +1,14 @@
 use rftm_autograd::{Tape, Var};
 use rftm_data::Samples;
 use rftm_memory::{TwinConfig, TwinMemory};
-use rftm_nn::{Inference, Module, Segment, Sequential, StateDict, Visitor, count_parameters};
+use rftm_nn::{Freezer, Inference, Module, Segment, Sequential, StateDict, Visitor, count_parameters};
 use rftm_rng::rng;
 use rftm_tensor::{Result, Tensor};
 use sha2::{Digest, Sha256};
 
 use crate::coder::{Coder, build};
 use crate::spec::{MemorySpec, ModelSpec};
-use crate::{Error, SCORING_BATCH, scores};
+use crate::{Error, SCORING_BATCH, Scorer, scores};
 
 /// An autoencoder with something, or nothing, in its bottleneck.
 #[derive(Debug)]
@@ -70,6 +70,14 @@ impl Model {
         scores(self, samples, SCORING_BATCH)
     }
 
+    /// The model as a scorer: batch normalisation folded, weights packed, usable from several threads at once.
+    ///
+    /// # Errors
+    /// If the model forgets in evaluation, which makes it another model in every pass.
+    pub fn scorer(&self) -> std::result::Result<Scorer, Error> {
+        Scorer::new(self)
+    }
+
     /// How many trainable numbers.
     pub fn parameters(&mut self) -> usize {
         count_parameters(self)
@@ -102,6 +110,14 @@ impl Module for Model {
             h = twin.infer(h, inference)?;
         }
         self.decoder.infer(h, inference)
+    }
+
+    fn freeze(&self, freezer: &mut Freezer<f32>) -> Result<()> {
+        self.encoder.freeze(freezer)?;
+        if let Bottleneck::Twin(twin) = &self.bottleneck {
+            twin.freeze(freezer)?;
+        }
+        self.decoder.freeze(freezer)
     }
 
     fn visit(&mut self, visitor: &mut dyn Visitor<f32>) {

@@ -221,3 +221,36 @@ fn images_are_restored_to_their_size() {
     let spec = ModelSpec { architecture: odd, ..spec(false, Convention::Release) };
     assert!(Model::new(&spec, 1).unwrap_err().to_string().starts_with("image: "));
 }
+
+/// Frozen models score like the models they were made of, alone or in a batch.
+#[test]
+fn a_scorer_agrees_with_its_model() {
+    let specs = [
+        (spec(false, Convention::Text), vec![20]),
+        (spec(true, Convention::Release), vec![20]),
+        (ModelSpec::cifar10(0, MemorySpec::None, Convention::Release), vec![3, 32, 32]),
+        (ModelSpec::cifar10(1, MemorySpec::twin(Convention::Text), Convention::Text), vec![3, 32, 32]),
+    ];
+    for (spec, shape) in specs {
+        let features: usize = shape.iter().product();
+        let values: Vec<f32> = (0..24 * features).map(|i| ((i * i) as f32 * 0.013).sin()).collect();
+        let samples = Rows::new(values.clone(), shape.clone()).unwrap();
+        let mut model = Model::new(&spec, 3).unwrap();
+        let config = TrainConfig { batch_size: 12, max_epochs: 3, ..config() };
+        train(&mut model, &config, &samples, &samples, None, &mut Silent).unwrap();
+
+        let expected = model.scores(&samples).unwrap();
+        let scorer = model.scorer().unwrap();
+        let tensor = |rows: &[f32]| {
+            let dims = [vec![rows.len() / features], shape.clone()].concat();
+            rftm_tensor::Tensor::from_slice(rows, rftm_tensor::Shape::new(&dims).unwrap()).unwrap()
+        };
+        let found = scorer.scores(&tensor(&values)).unwrap();
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!((found - expected).abs() < 1e-4 * expected, "{found} {expected}");
+        }
+        for (row, found) in values.chunks(features).zip(found) {
+            assert_eq!(scorer.scores(&tensor(row)).unwrap(), [found]);
+        }
+    }
+}

@@ -1,7 +1,7 @@
 use rftm_autograd::{Tape, Var, ops};
 use rftm_tensor::{Element, Result, Tensor, elementwise};
 
-use crate::{Inference, Module, Visitor};
+use crate::{Freezer, Inference, Module, Visitor};
 
 /// `y = x` where `x > 0`, `slope * x` elsewhere. After a batch normalisation,
 /// [`BatchNorm::with_leaky_relu`](crate::BatchNorm::with_leaky_relu) does both in one pass.
@@ -32,6 +32,10 @@ impl<E: Element> Module<E> for LeakyRelu {
 
     fn infer(&self, x: Tensor<E>, _: Inference) -> Result<Tensor<E>> {
         Ok(elementwise::leaky_relu(&x, E::from_f64(self.slope)))
+    }
+
+    fn freeze(&self, freezer: &mut Freezer<E>) -> Result<()> {
+        freezer.leaky_relu(self.slope)
     }
 
     fn visit(&mut self, _: &mut dyn Visitor<E>) {}

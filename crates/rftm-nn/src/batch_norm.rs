@@ -2,7 +2,7 @@ use rftm_autograd::{Param, Tape, Var, ops};
 use rftm_tensor::norm::{self, Norm};
 use rftm_tensor::{Element, Error, Result, Tensor};
 
-use crate::{Inference, Module, Visitor};
+use crate::{Freezer, Inference, Module, Visitor};
 
 /// Added to the variance before its root is taken; PyTorch's default.
 const EPS: f64 = 1e-5;
@@ -80,6 +80,18 @@ impl<E: Element> Module<E> for BatchNorm<E> {
                 slope: E::from_f64(self.slope.unwrap_or(1.0)),
             },
         ))
+    }
+
+    fn freeze(&self, freezer: &mut Freezer<E>) -> Result<()> {
+        let (mut scale, mut shift) = (self.weight.value.clone(), self.bias.value.clone());
+        for (scale, variance) in scale.data_mut().iter_mut().zip(self.running_var.data()) {
+            *scale = E::from_f64(scale.to_f64() / (variance.to_f64() + EPS).sqrt());
+        }
+        for ((shift, &scale), &mean) in shift.data_mut().iter_mut().zip(scale.data()).zip(self.running_mean.data()) {
+            *shift -= mean * scale;
+        }
+        freezer.affine(scale, shift);
+        self.slope.map_or(Ok(()), |slope| freezer.leaky_relu(slope))
     }
 
     fn visit(&mut self, visitor: &mut dyn Visitor<E>) {

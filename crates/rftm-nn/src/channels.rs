@@ -1,7 +1,7 @@
 use rftm_autograd::{Tape, Var, ops};
 use rftm_tensor::{Element, Result, Tensor, conv};
 
-use crate::{Inference, Module, Visitor};
+use crate::{Freezer, Inference, Module, Visitor};
 
 /// The entrance of an image model: (N, C, H, W) to the (N, H, W, C) of the layers.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,6 +20,10 @@ macro_rules! permutation {
 
             fn infer(&self, x: Tensor<E>, _: Inference) -> Result<Tensor<E>> {
                 conv::permute(&x, $order)
+            }
+
+            fn freeze(&self, freezer: &mut Freezer<E>) -> Result<()> {
+                freezer.permute($order)
             }
 
             fn visit(&mut self, _: &mut dyn Visitor<E>) {}

@@ -2,7 +2,7 @@ use rftm_autograd::{Param, Tape, Var, ops};
 use rftm_rng::Rng;
 use rftm_tensor::{Element, Result, Tensor};
 
-use crate::{ConvOptions, Inference, Module, Visitor, init};
+use crate::{ConvOptions, Freezer, Inference, Module, Visitor, init};
 
 /// 2-D convolution.
 ///
@@ -34,6 +34,10 @@ impl<E: Element> Module<E> for Conv2d<E> {
 
     fn infer(&self, x: Tensor<E>, _: Inference) -> Result<Tensor<E>> {
         ops::conv2d_values(&x, &self.weight.value, Some(&self.bias.value), self.options)
+    }
+
+    fn freeze(&self, freezer: &mut Freezer<E>) -> Result<()> {
+        freezer.conv(&self.weight.value, &self.bias.value, self.options, false)
     }
 
     fn visit(&mut self, visitor: &mut dyn Visitor<E>) {
@@ -73,6 +77,10 @@ impl<E: Element> Module<E> for ConvTranspose2d<E> {
 
     fn infer(&self, x: Tensor<E>, _: Inference) -> Result<Tensor<E>> {
         ops::conv_transpose2d_values(&x, &self.weight.value, Some(&self.bias.value), self.options)
+    }
+
+    fn freeze(&self, freezer: &mut Freezer<E>) -> Result<()> {
+        freezer.conv(&self.weight.value, &self.bias.value, self.options, true)
     }
 
     fn visit(&mut self, visitor: &mut dyn Visitor<E>) {

@@ -2,7 +2,7 @@ use rftm_autograd::{Param, Tape, Var, ops};
 use rftm_rng::Rng;
 use rftm_tensor::{Element, Result, Tensor};
 
-use crate::{Inference, Module, Visitor, init};
+use crate::{Freezer, Inference, Module, Visitor, init};
 
 /// `y = x w^T + b`.
 ///
@@ -31,6 +31,10 @@ impl<E: Element> Module<E> for Linear<E> {
 
     fn infer(&self, x: Tensor<E>, _: Inference) -> Result<Tensor<E>> {
         ops::linear_values(&x, &self.weight.value, Some(&self.bias.value))
+    }
+
+    fn freeze(&self, freezer: &mut Freezer<E>) -> Result<()> {
+        freezer.linear(&self.weight.value, &self.bias.value)
     }
 
     fn visit(&mut self, visitor: &mut dyn Visitor<E>) {

@@ -1,7 +1,7 @@
 use rftm_autograd::{Param, Tape, Var};
-use rftm_tensor::{Element, Result, Tensor};
+use rftm_tensor::{Element, Error, Result, Tensor};
 
-use crate::Sequential;
+use crate::{Freezer, Sequential};
 
 /// A layer, or anything made of layers: from tensor to tensor, with parameters.
 pub trait Module<E: Element = f32>: Send + Sync {
@@ -19,6 +19,14 @@ pub trait Module<E: Element = f32>: Send + Sync {
 
     /// Shows every parameter and buffer to a visitor, always in the same order.
     fn visit(&mut self, visitor: &mut dyn Visitor<E>);
+
+    /// Adds what the module does in evaluation to a [`Frozen`](crate::Frozen) model.
+    ///
+    /// # Errors
+    /// If it has no frozen form; a module that does not say otherwise has none.
+    fn freeze(&self, _freezer: &mut Freezer<E>) -> Result<()> {
+        Err(Error::invalid("freeze", "this module has no frozen form; evaluate it with `infer`"))
+    }
 
     /// This module, then `next`.
     fn then(self, next: impl Module<E> + 'static) -> Sequential<E>

@@ -1,7 +1,7 @@
 use rftm_autograd::{Tape, Var};
 use rftm_tensor::{Element, Result, Tensor};
 
-use crate::{Inference, Module, Segment, Visitor};
+use crate::{Freezer, Inference, Module, Segment, Visitor};
 
 /// Modules one after the other; parts are named by their position.
 #[derive(Default)]
@@ -43,6 +43,10 @@ impl<E: Element> Module<E> for Sequential<E> {
 
     fn infer(&self, x: Tensor<E>, inference: Inference) -> Result<Tensor<E>> {
         self.modules.iter().try_fold(x, |x, module| module.infer(x, inference))
+    }
+
+    fn freeze(&self, freezer: &mut Freezer<E>) -> Result<()> {
+        self.modules.iter().try_for_each(|module| module.freeze(freezer))
     }
 
     fn visit(&mut self, visitor: &mut dyn Visitor<E>) {

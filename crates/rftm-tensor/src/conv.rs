@@ -11,9 +11,11 @@
 //! | [`weight_gradient`] | gradient by the weights | gradient by the weights |
 
 mod layout;
+mod packed;
 mod patches;
 
 pub use layout::{from_nhwc, permute, to_nhwc};
+pub use packed::PackedConv;
 
 use patches::{ClassWeights, Grid, Images, Patches, Windows};
 
@@ -108,10 +110,7 @@ pub fn to_small<E: Element>(
     let batch = batch(op, "the image", large, geometry.large, from)?;
     let mut small = Tensor::scratch([batch, geometry.small[0], geometry.small[1], to]);
     let init = init(op, bias, to)?;
-    let images = Images { data: large.data(), batch, size: geometry.large, channels: from };
-    let start = [-(geometry.padding as isize); 2];
-    let grid = Grid { size: geometry.small, start, step: geometry.stride };
-    let rows = Patches { images, grid, taps: geometry.kernel, direction: 1 };
+    let rows = windows(large, geometry);
     let depth = geometry.taps() * from;
     let columns = Dense { data: weight.data(), lanes: to, depth, lane_stride: depth, depth_stride: 1 };
     #[allow(unsafe_code)]
@@ -120,6 +119,19 @@ pub fn to_small<E: Element>(
         product(&rows, &columns, small.data_mut(), |row| row * to, init);
     }
     Ok(small)
+}
+
+/// The windows of a large image, one for each pixel of the small one.
+fn windows<E: Element>(large: &Tensor<E>, geometry: Geometry) -> Patches<'_, E> {
+    let start = [-(geometry.padding as isize); 2];
+    let grid = Grid { size: geometry.small, start, step: geometry.stride };
+    Patches { images: images(large), grid, taps: geometry.kernel, direction: 1 }
+}
+
+/// A checked image tensor, as the patches want it.
+fn images<E: Element>(image: &Tensor<E>) -> Images<'_, E> {
+    let &[batch, height, width, channels] = image.dims() else { unreachable!("callers have checked the four axes") };
+    Images { data: image.data(), batch, size: [height, width], channels }
 }
 
 /// Small to large, the adjoint of [`to_small`]: every small pixel is spread over its window of the large image.
@@ -143,31 +155,66 @@ pub fn to_large<E: Element>(
     let batch = batch(op, "the image", small, geometry.small, from)?;
     let mut large = Tensor::scratch([batch, geometry.large[0], geometry.large[1], to]);
     let init = init(op, bias, to)?;
-    let images = Images { data: small.data(), batch, size: geometry.small, channels: from };
-    let Geometry { kernel, stride, padding, .. } = geometry;
-    for class_y in 0..stride.min(geometry.large[0]) {
-        for class_x in 0..stride.min(geometry.large[1]) {
-            let class = [class_y, class_x];
-            // Tap k reaches large pixel y from small pixel (y + padding - k) / stride, which must be whole.
-            let first = class.map(|class| (class + padding) % stride);
-            let taps = [0, 1].map(|axis| kernel[axis].saturating_sub(first[axis]).div_ceil(stride));
-            let size = [0, 1].map(|axis| (geometry.large[axis] - class[axis]).div_ceil(stride));
-            let start = [0, 1].map(|axis| ((class[axis] + padding - first[axis]) / stride) as isize);
-            let rows = Patches { images, grid: Grid { size, start, step: 1 }, taps, direction: -1 };
-            let columns = ClassWeights { weight: weight.data(), large: to, small: from, geometry, first, taps };
-            let pixel = |row: usize| {
-                let [rows, cols] = size;
-                let (sample, y, x) = (row / (rows * cols), row / cols % rows, row % cols);
-                (sample * geometry.large[0] + class_y + y * stride) * geometry.large[1] + class_x + x * stride
-            };
-            #[allow(unsafe_code)]
-            // SAFETY: different rows are different pixels of the large image, each of `to` channels.
-            unsafe {
-                product(&rows, &columns, large.data_mut(), |row| pixel(row) * to, init);
-            }
+    for class in classes(geometry) {
+        let (rows, columns) = (class.pixels(small), class.weights(weight));
+        #[allow(unsafe_code)]
+        // SAFETY: different rows are different pixels of the large image, each of `to` channels.
+        unsafe {
+            product(&rows, &columns, large.data_mut(), |row| class.pixel(row) * to, init);
         }
     }
     Ok(large)
+}
+
+/// The large pixels at one position modulo the stride: all are reached by the same taps.
+#[derive(Clone, Copy)]
+struct Class {
+    geometry: Geometry,
+    /// Position of the class's first pixel.
+    position: [usize; 2],
+    /// Pixels of the class along each axis.
+    size: [usize; 2],
+    /// The first tap that reaches them along each axis; the others follow at the stride.
+    first: [usize; 2],
+    taps: [usize; 2],
+}
+
+/// All classes of a geometry, by position.
+fn classes(geometry: Geometry) -> impl Iterator<Item = Class> {
+    let Geometry { kernel, stride, padding, large, .. } = geometry;
+    (0..stride * stride).map(move |index| {
+        let position = [index / stride, index % stride];
+        // Tap k reaches large pixel y from small pixel (y + padding - k) / stride, which must be whole.
+        let first = position.map(|position| (position + padding) % stride);
+        let taps = [0, 1].map(|axis| kernel[axis].saturating_sub(first[axis]).div_ceil(stride));
+        let size = [0, 1].map(|axis| large[axis].saturating_sub(position[axis]).div_ceil(stride));
+        Class { geometry, position, size, first, taps }
+    })
+}
+
+impl Class {
+    /// The small pixels that reach each pixel of the class.
+    fn pixels<'a, E: Element>(&self, small: &'a Tensor<E>) -> Patches<'a, E> {
+        let Geometry { stride, padding, .. } = self.geometry;
+        let start = [0, 1].map(|axis| ((self.position[axis] + padding - self.first[axis]) / stride) as isize);
+        let grid = Grid { size: self.size, start, step: 1 };
+        Patches { images: images(small), grid, taps: self.taps, direction: -1 }
+    }
+
+    /// The weights of the taps.
+    fn weights<'a, E: Element>(&self, weight: &'a Tensor<E>) -> ClassWeights<'a, E> {
+        let &[small, _, _, large] = weight.dims() else { unreachable!("callers have checked the four axes") };
+        let (geometry, first, taps) = (self.geometry, self.first, self.taps);
+        ClassWeights { weight: weight.data(), large, small, geometry, first, taps }
+    }
+
+    /// Number of the class's pixel `row` in the large image.
+    fn pixel(&self, row: usize) -> usize {
+        let ([rows, cols], [height, width]) = (self.size, self.geometry.large);
+        let (sample, y, x) = (row / (rows * cols), row / cols % rows, row % cols);
+        let [y, x] = [(0, y), (1, x)].map(|(axis, index)| self.position[axis] + index * self.geometry.stride);
+        (sample * height + y) * width + x
+    }
 }
 
 /// The gradient of either by the weights: `dw[s, ky, kx, l] = sum over n, i, j of large[n, i S + ky - P, j S + kx - P, l] small[n, i, j, s]`,
@@ -194,8 +241,7 @@ pub fn weight_gradient<E: Element>(
     let mut gradient = Tensor::scratch([to, height, width, from]);
     let depth = batch * geometry.small[0] * geometry.small[1];
     let rows = Dense { data: small.data(), lanes: to, depth, lane_stride: 1, depth_stride: to };
-    let images = Images { data: large.data(), batch, size: geometry.large, channels: from };
-    let columns = Windows { images, geometry };
+    let columns = Windows { images: images(large), geometry };
     let row_len = geometry.taps() * from;
     #[allow(unsafe_code)]
     // SAFETY: the result is row-major, its rows are disjoint.

@@ -49,6 +49,18 @@ simd_fn! {
     }
 }
 
+/// [`leaky_relu`] in the memory of its input.
+pub fn leaky_relu_in_place<E: Element>(x: &mut Tensor<E>, slope: E) {
+    let work = x.len();
+    parallel::chunks_mut(x.data_mut(), CHUNK, work, |_, x| leaky_over(x, slope));
+}
+
+simd_fn! {
+    fn leaky_over<E>(x: &mut [E], slope: E) {
+        x.iter_mut().for_each(|x| *x = if *x > E::ZERO { *x } else { slope * *x });
+    }
+}
+
 /// The gradient of [`leaky_relu`]: `dx = dy` where `x > 0`, `slope * dy` elsewhere.
 #[must_use]
 pub fn leaky_relu_backward<E: Element>(x: &Tensor<E>, mut dy: Tensor<E>, slope: E) -> Tensor<E> {
@@ -114,6 +126,9 @@ mod tests {
     fn leaky_relu_keeps_the_sign_of_zero_out_of_the_positive_branch() {
         let x = Tensor::from_vec(vec![-2.0_f32, 0.0, 3.0], [3]).unwrap();
         assert_eq!(leaky_relu(&x, 0.5).data(), [-1.0, 0.0, 3.0]);
+        let mut y = x.clone();
+        leaky_relu_in_place(&mut y, 0.5);
+        assert_eq!(y, leaky_relu(&x, 0.5));
         assert_eq!(leaky_relu_backward(&x, Tensor::full([3], 1.0), 0.5).data(), [0.5, 0.5, 1.0]);
     }
 

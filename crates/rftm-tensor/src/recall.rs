@@ -8,7 +8,7 @@ mod select;
 use rayon::prelude::*;
 
 use crate::gemm::operand::{Dense, Selected};
-use crate::gemm::{Init, product};
+use crate::gemm::{Init, Packed, product, product_packed};
 use crate::simd::simd_fn;
 use crate::{Element, Error, Indices, Result, Tensor, parallel, reduce};
 
@@ -93,31 +93,102 @@ impl<E: Element> Recall<E> {
 /// # Errors
 /// If the widths differ, or the surviving slots do not ascend or lie outside the memory.
 pub fn recall<E: Element>(h: &Tensor<E>, memory: &Tensor<E>, query: Query<'_>) -> Result<Recall<E>> {
-    let (&[queries, len], &[capacity, memory_len]) = (h.dims(), memory.dims()) else {
-        return Err(Error::shape("memory read", "h", "(queries, L) and the memory (N, L)", h.shape()));
+    let &[capacity, len] = memory.dims() else {
+        return Err(Error::shape("memory read", "the memory", "(N, L)", memory.shape()));
     };
-    if len != memory_len {
-        return Err(Error::shape("memory read", "h", format!("(queries, {memory_len})"), h.shape()));
-    }
-    let (surviving, alive) = (query.surviving, query.surviving.len());
+    let surviving = query.surviving;
     if !surviving.is_sorted_by(|a, b| a < b) || surviving.last().is_some_and(|&last| last as usize >= capacity) {
         let what = format!("surviving slots must ascend and lie below the capacity, {capacity}");
         return Err(Error::invalid("memory read", what));
     }
-    let eligible = if query.selection == Selection::Zero { capacity } else { alive };
-    let width = query.top_k.unwrap_or(eligible).min(eligible);
+    let slot_scales = inverse_norms(memory);
+    let slots = Selected { data: memory.data(), rows: surviving, cols: len, scales: slot_scales.data() };
+    let dots = dots(h, len, surviving.len(), |rows, out, row_start| {
+        #[allow(unsafe_code)]
+        // SAFETY: `dots` gives a row-major result, whose rows are disjoint.
+        unsafe {
+            product(rows, &slots, out, row_start, Init::Zero);
+        }
+    })?;
+    Ok(choose(h, &dots, slot_scales.clone(), query, capacity))
+}
 
-    let (query_scales, slot_scales) = (inverse_norms(h), inverse_norms(memory));
-    // Dot products with the unit vectors of the slots; the norm of the query does not change their order.
-    let mut dots = Tensor::scratch([queries, alive]);
-    let left = Dense { data: h.data(), lanes: queries, depth: len, lane_stride: len, depth_stride: 1 };
-    let right = Selected { data: memory.data(), rows: surviving, cols: len, scales: slot_scales.data() };
-    #[allow(unsafe_code)]
-    // SAFETY: the result is row-major, its rows are disjoint.
-    unsafe {
-        product(&left, &right, dots.data_mut(), |row| row * alive, Init::Zero);
+/// A memory whose slots are normalised and packed once, for a model that only scores. Nothing is forgotten.
+#[derive(Debug)]
+pub struct PackedMemory<E: Element> {
+    memory: Tensor<E>,
+    slots: Packed<E>,
+    slot_scales: Tensor<E>,
+    all: Vec<u32>,
+    top_k: Option<usize>,
+    selection: Selection,
+}
+
+impl<E: Element> PackedMemory<E> {
+    /// Packs a memory (N, L).
+    ///
+    /// # Errors
+    /// If it is no matrix.
+    pub fn new(memory: &Tensor<E>, top_k: Option<usize>, selection: Selection) -> Result<Self> {
+        let &[capacity, len] = memory.dims() else {
+            return Err(Error::shape("memory read", "the memory", "(N, L)", memory.shape()));
+        };
+        let all: Vec<u32> = (0..capacity as u32).collect();
+        let slot_scales = inverse_norms(memory);
+        let operand = Selected { data: memory.data(), rows: &all, cols: len, scales: slot_scales.data() };
+        let slots = Packed::new(&operand);
+        Ok(Self { memory: memory.clone(), slots, slot_scales, all, top_k, selection })
     }
 
+    /// [`recall`] and [`read`] with all slots surviving, the same bits.
+    ///
+    /// # Errors
+    /// If the width differs.
+    pub fn read(&self, h: &Tensor<E>) -> Result<Tensor<E>> {
+        let (capacity, len) = self.memory.rows_cols();
+        let dots = dots(h, len, capacity, |rows, out, row_start| {
+            #[allow(unsafe_code)]
+            // SAFETY: `dots` gives a row-major result, whose rows are disjoint.
+            unsafe {
+                product_packed(rows, &self.slots, out, row_start, Init::Zero);
+            }
+        })?;
+        let query = Query { top_k: self.top_k, selection: self.selection, surviving: &self.all };
+        Ok(read(&choose(h, &dots, self.slot_scales.clone(), query, capacity), &self.memory))
+    }
+}
+
+/// Products of the queries with the unit vectors of `alive` slots, (queries, alive). The norm of a query does not change
+/// the order of its products, so it is not divided out here.
+fn dots<E: Element>(
+    h: &Tensor<E>,
+    len: usize,
+    alive: usize,
+    product: impl FnOnce(&Dense<'_, E>, &mut [E], &(dyn Fn(usize) -> usize + Sync)),
+) -> Result<Tensor<E>> {
+    match h.dims() {
+        &[queries, width] if width == len => {
+            let mut dots = Tensor::scratch([queries, alive]);
+            let rows = Dense { data: h.data(), lanes: queries, depth: len, lane_stride: len, depth_stride: 1 };
+            product(&rows, dots.data_mut(), &|row| row * alive);
+            Ok(dots)
+        }
+        _ => Err(Error::shape("memory read", "h", format!("(queries, {len})"), h.shape())),
+    }
+}
+
+/// Each query's choice among the slots, from its products with them.
+fn choose<E: Element>(
+    h: &Tensor<E>,
+    dots: &Tensor<E>,
+    slot_scales: Tensor<E>,
+    query: Query<'_>,
+    capacity: usize,
+) -> Recall<E> {
+    let (queries, alive) = dots.rows_cols();
+    let eligible = if query.selection == Selection::Zero { capacity } else { alive };
+    let width = query.top_k.unwrap_or(eligible).min(eligible);
+    let query_scales = inverse_norms(h);
     let mut slots = Indices::scratch(queries * width);
     let mut table = Tensor::scratch([queries, 3 * width]);
     if width > 0 {
@@ -135,7 +206,7 @@ pub fn recall<E: Element>(h: &Tensor<E>, memory: &Tensor<E>, query: Query<'_>) -
             rows.enumerate().for_each(|(index, (slots, table))| one(index, slots, table));
         }
     }
-    Ok(Recall { width, slots, table, query_scales, slot_scales })
+    Recall { width, slots, table, query_scales, slot_scales }
 }
 
 /// The weighted sum of the selected slots, `h_out = sum_i w_i m_i`.

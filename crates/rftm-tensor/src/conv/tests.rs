@@ -79,11 +79,15 @@ proptest! {
         each_product(case, |l, k, s| expected[s] += x.data()[l] * weight.data()[k]);
         let found = to_small("conv2d", &x, &weight, Some(&bias_small), geometry).unwrap();
         prop_assert_eq!(found.data(), &expected);
+        let packed = PackedConv::for_small(&weight, &bias_small, geometry).unwrap();
+        prop_assert_eq!(packed.to_small(&x, geometry).unwrap(), found);
 
         let mut expected: Vec<f64> = (0..x.len()).map(|i| (i % large) as f64).collect();
         each_product(case, |l, k, s| expected[l] += y.data()[s] * weight.data()[k]);
         let found = to_large("conv2d", &y, &weight, Some(&bias_large), geometry).unwrap();
         prop_assert_eq!(found.data(), &expected);
+        let packed = PackedConv::for_large(&weight, &bias_large, geometry).unwrap();
+        prop_assert_eq!(packed.to_large(&y, geometry).unwrap(), found);
 
         let mut expected = vec![0.0; weight.len()];
         each_product(case, |l, k, s| expected[k] += x.data()[l] * y.data()[s]);

@@ -18,7 +18,7 @@ pub use kernel::Kernels;
 use kernel::Start;
 use operand::{Dense, Operand};
 
-use crate::{Element, Tensor, parallel};
+use crate::{Element, Error, Result, Tensor, parallel};
 
 /// Longest stretch of depth packed at once: a B panel of 320 x 32 `f32` is 40 KB, most of a 48 KB L1.
 const DEPTH_BLOCK: usize = 320;
@@ -86,6 +86,49 @@ pub fn gemm<E: Element>(a: Mat<'_, E>, b: Mat<'_, E>, c: &mut [E], init: Init<'_
     let b = Dense { data: b.data, lanes: n, depth: k, lane_stride: b.col_stride, depth_stride: b.row_stride };
     // SAFETY: rows of a row-major matrix are disjoint, and the assertions above bound them.
     unsafe { product(&a, &b, c, |row| row * n, init) }
+}
+
+/// The weights of a linear layer, packed once for a model that only scores.
+#[derive(Debug)]
+pub struct PackedLinear<E: Element> {
+    weight: Packed<E>,
+    inputs: usize,
+    bias: Tensor<E>,
+}
+
+impl<E: Element> PackedLinear<E> {
+    /// Packs `weight` (out, in) with `bias` (out).
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    pub fn new(weight: &Tensor<E>, bias: &Tensor<E>) -> Result<Self> {
+        let &[outputs, inputs] = weight.dims() else {
+            return Err(Error::shape("packed linear", "the weight", "(out, in)", weight.shape()));
+        };
+        bias.expect_shape("packed linear", "the bias", [outputs])?;
+        let weight = Dense { data: weight.data(), lanes: outputs, depth: inputs, lane_stride: inputs, depth_stride: 1 };
+        Ok(Self { weight: Packed::new(&weight), inputs, bias: bias.clone() })
+    }
+
+    /// `x w^T + b`, the same bits as with the weights themselves.
+    ///
+    /// # Errors
+    /// If `x` is not (N, in).
+    pub fn apply(&self, x: &Tensor<E>) -> Result<Tensor<E>> {
+        let &[batch, width] = x.dims() else {
+            return Err(Error::shape("linear", "x", format!("(N, {})", self.inputs), x.shape()));
+        };
+        if width != self.inputs {
+            return Err(Error::shape("linear", "x", format!("(N, {})", self.inputs), x.shape()));
+        }
+        let outputs = self.bias.len();
+        let mut y = Tensor::scratch([batch, outputs]);
+        let rows = Dense { data: x.data(), lanes: batch, depth: width, lane_stride: width, depth_stride: 1 };
+        let init = Init::Row(self.bias.data());
+        // SAFETY: rows of a row-major matrix are disjoint.
+        unsafe { product_packed(&rows, &self.weight, y.data_mut(), |row| row * outputs, init) };
+        Ok(y)
+    }
 }
 
 /// `C = init + A B`, where row `r` of C starts at `row_start(r)`.

@@ -146,3 +146,14 @@ fn bad_input_is_refused() {
     // A NaN query selects something, weighs it NaN or 0, and panics nowhere.
     recall(&Tensor::full([2, 3], f32::NAN), &memory, query(&[0, 2, 3])).unwrap();
 }
+
+#[test]
+fn a_packed_memory_reads_the_same_bits() {
+    let (h, memory, _) = example(50, 77, 33);
+    let all: Vec<u32> = (0..77).collect();
+    for (top_k, selection) in [(Some(5), Selection::Remove), (Some(9), Selection::Zero), (None, Selection::Zero)] {
+        let found = recall(&h, &memory, Query { top_k, selection, surviving: &all }).unwrap();
+        let packed = PackedMemory::new(&memory, top_k, selection).unwrap();
+        assert_eq!(packed.read(&h).unwrap(), read(&found, &memory));
+    }
+}

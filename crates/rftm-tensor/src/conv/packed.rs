@@ -1,0 +1,79 @@
+use super::{Geometry, batch, channels, classes, init, windows};
+use crate::gemm::operand::Dense;
+use crate::gemm::{Packed, product_packed};
+use crate::{Element, Result, Tensor};
+
+/// The weights of a convolution, in either direction, packed once for a model that only scores.
+#[derive(Debug)]
+pub struct PackedConv<E: Element> {
+    /// (C_small, KH, KW, C_large)
+    shape: [usize; 4],
+    /// One factor to the small image, or one for each class of pixels of the large one.
+    factors: Vec<Packed<E>>,
+    bias: Tensor<E>,
+}
+
+impl<E: Element> PackedConv<E> {
+    /// Packs weights (C_small, KH, KW, C_large) for [`to_small`](Self::to_small).
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    pub fn for_small(weight: &Tensor<E>, bias: &Tensor<E>, geometry: Geometry) -> Result<Self> {
+        let (from, to) = channels("packed conv2d", weight, geometry)?;
+        init("packed conv2d", Some(bias), to)?;
+        let depth = geometry.taps() * from;
+        let factor = Dense { data: weight.data(), lanes: to, depth, lane_stride: depth, depth_stride: 1 };
+        let [height, width] = geometry.kernel;
+        Ok(Self { shape: [to, height, width, from], factors: vec![Packed::new(&factor)], bias: bias.clone() })
+    }
+
+    /// Packs weights (C_small, KH, KW, C_large) for [`to_large`](Self::to_large).
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    pub fn for_large(weight: &Tensor<E>, bias: &Tensor<E>, geometry: Geometry) -> Result<Self> {
+        let (to, from) = channels("packed conv_transpose2d", weight, geometry)?;
+        init("packed conv_transpose2d", Some(bias), to)?;
+        let factors = classes(geometry).map(|class| Packed::new(&class.weights(weight))).collect();
+        let [height, width] = geometry.kernel;
+        Ok(Self { shape: [from, height, width, to], factors, bias: bias.clone() })
+    }
+
+    /// [`conv::to_small`](super::to_small), the same bits.
+    ///
+    /// # Errors
+    /// If the image does not fit the geometry.
+    pub fn to_small(&self, large: &Tensor<E>, geometry: Geometry) -> Result<Tensor<E>> {
+        let [to, _, _, from] = self.shape;
+        let batch = batch("conv2d", "the image", large, geometry.large, from)?;
+        let mut small = Tensor::scratch([batch, geometry.small[0], geometry.small[1], to]);
+        let init = init("conv2d", Some(&self.bias), to)?;
+        let rows = windows(large, geometry);
+        #[allow(unsafe_code)]
+        // SAFETY: the result is row-major, its rows are disjoint.
+        unsafe {
+            product_packed(&rows, &self.factors[0], small.data_mut(), |row| row * to, init);
+        }
+        Ok(small)
+    }
+
+    /// [`conv::to_large`](super::to_large), the same bits.
+    ///
+    /// # Errors
+    /// If the image does not fit the geometry.
+    pub fn to_large(&self, small: &Tensor<E>, geometry: Geometry) -> Result<Tensor<E>> {
+        let [from, _, _, to] = self.shape;
+        let batch = batch("conv_transpose2d", "the image", small, geometry.small, from)?;
+        let mut large = Tensor::scratch([batch, geometry.large[0], geometry.large[1], to]);
+        let init = init("conv_transpose2d", Some(&self.bias), to)?;
+        for (class, factor) in classes(geometry).zip(&self.factors) {
+            let rows = class.pixels(small);
+            #[allow(unsafe_code)]
+            // SAFETY: different rows are different pixels of the large image, each of `to` channels.
+            unsafe {
+                product_packed(&rows, factor, large.data_mut(), |row| class.pixel(row) * to, init);
+            }
+        }
+        Ok(large)
+    }
+}
