@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::Geometry;
 use crate::Element;
-use crate::gemm::operand::{Operand, copy_panel, transpose_panel};
+use crate::gemm::ROW_STRIDE;
+use crate::gemm::operand::{Operand, copy_panel};
 
 /// An image batch (N, H, W, C).
 #[derive(Clone, Copy)]
@@ -43,9 +44,6 @@ pub(super) struct Patches<'a, E> {
     pub(super) direction: isize,
 }
 
-/// The most rows of a tile.
-const LANES: usize = 16;
-
 impl<E: Element> Operand<E> for Patches<'_, E> {
     fn lanes(&self) -> usize {
         self.images.batch * self.grid.size[0] * self.grid.size[1]
@@ -55,38 +53,37 @@ impl<E: Element> Operand<E> for Patches<'_, E> {
         self.taps[0] * self.taps[1] * self.images.channels
     }
 
-    fn pack(&self, lanes: Range<usize>, depth: Range<usize>, width: usize, out: &mut [E]) {
+    fn has_rows(&self) -> bool {
+        true
+    }
+
+    fn pack_rows(&self, lanes: Range<usize>, depth: Range<usize>, out: &mut [E]) {
         let (channels, [rows, cols]) = (self.images.channels, self.grid.size);
         let row_len = self.taps[1] * channels;
-        for (first, panel) in lanes.clone().step_by(width).zip(out.chunks_exact_mut(depth.len() * width)) {
-            let valid = width.min(lanes.end - first);
-            // Sample and first tap of every lane, so that the division is done once.
-            let mut origins = [(0, 0_isize, 0_isize); LANES];
-            for (origin, lane) in origins.iter_mut().zip(first..first + valid) {
-                let (sample, y, x) = (lane / (rows * cols), lane / cols % rows, lane % cols);
-                let place = |axis: usize, index: usize| self.grid.start[axis] + (index * self.grid.step) as isize;
-                *origin = (sample, place(0, y), place(1, x));
-            }
-            // Going forward, the taps of a kernel row are neighbours in memory: unless one falls off the image, a whole
-            // row is one run. Otherwise every tap is a run of its own.
-            let inside = |x: isize| x >= 0 && x as usize + self.taps[1] <= self.images.size[1];
-            let whole_rows = self.direction == 1 && origins[..valid].iter().all(|origin| inside(origin.2));
+        for (lane, out) in lanes.zip(out.chunks_mut(ROW_STRIDE)) {
+            let (sample, row, col) = (lane / (rows * cols), lane / cols % rows, lane % cols);
+            let [y, x] =
+                [(0, row), (1, col)].map(|(axis, index)| self.grid.start[axis] + (index * self.grid.step) as isize);
+            // Going forward, the taps of a kernel row are neighbours in memory: unless one falls off the image, the
+            // whole row is one run. Otherwise every tap is a run of its own.
+            let whole_rows = self.direction == 1 && x >= 0 && x as usize + self.taps[1] <= self.images.size[1];
             let longest = if whole_rows { row_len } else { channels };
             let mut at = depth.start;
             while at < depth.end {
                 let (tap_y, in_row) = (at / row_len, at % row_len);
                 let from = in_row % longest;
-                let steps = (longest - from).min(depth.end - at);
+                let run = (longest - from).min(depth.end - at);
                 let tap_x = (in_row - from) / channels;
                 let [dy, dx] = [tap_y, tap_x].map(|tap| self.direction * tap as isize);
-                let panel = &mut panel[(at - depth.start) * width..];
-                transpose_panel(valid, steps, width, panel, |lane| {
-                    let (sample, y, x) = origins[lane];
-                    Some(&self.images.at(sample, y + dy, x + dx)?[from..])
-                });
-                at += steps;
+                let source = self.images.at(sample, y + dy, x + dx).map(|source| &source[from..]);
+                copy_run(&mut out[at - depth.start..], source, run);
+                at += run;
             }
         }
+    }
+
+    fn pack(&self, _: Range<usize>, _: Range<usize>, _: usize, _: &mut [E]) {
+        unreachable!("patches are left factors, and have rows")
     }
 }
 

@@ -10,11 +10,15 @@ use crate::Element;
 
 /// Computes one tile: `C[row, ..cols] = start + A_panel * B_panel`.
 ///
-/// * `k`: depth of the panels. `a`: k x MR, `b`: k x NR, both packed, zero-padded to full width.
+/// * `k`: depth of the panels. `b`: k x NR, zero-padded to full width. `a`: k x MR, or MR rows of k that lie
+///   [`ROW_STRIDE`] apart; a stride known when this is compiled costs no register, so both are read equally fast.
 /// * `c`: base of C; `rows`: offset of each of the `mr` tile rows from it; `cols` <= NR: valid columns.
 /// * `start`: what the tile begins with.
 pub(crate) type TileFn<E> =
     unsafe fn(k: usize, a: *const E, b: *const E, c: *mut E, rows: *const usize, cols: usize, start: Start<E>);
+
+/// Distance between the rows of an A panel that is packed row by row, in elements: the longest stretch of depth.
+pub(crate) const ROW_STRIDE: usize = super::DEPTH_BLOCK;
 
 /// What C holds before the product is added.
 #[derive(Clone, Copy)]
@@ -33,8 +37,10 @@ pub struct Kernels<E: Element> {
     pub(crate) mr: usize,
     /// Columns of a full tile.
     pub(crate) nr: usize,
-    /// `tiles[mr - 1]` for each number of rows.
+    /// `tiles[mr - 1]` for each number of rows, for A panels packed step by step (k x MR).
     pub(crate) tiles: &'static [TileFn<E>],
+    /// The same for A panels packed row by row.
+    pub(crate) row_tiles: &'static [TileFn<E>],
     /// How panels are packed from sources that run the other way.
     pub(crate) transpose: TransposeFn<E>,
 }
@@ -48,14 +54,14 @@ macro_rules! kernels {
         pub(crate) mod $module {
             use std::arch::x86_64::*;
 
-            use super::{Kernels, Start};
+            use super::{Kernels, ROW_STRIDE, Start};
 
             const LANES: usize = $lanes;
             const NR: usize = 2 * LANES;
             const MR: usize = $mr;
 
             #[target_feature(enable = $feature)]
-            unsafe fn tile<const ROWS: usize>(
+            unsafe fn tile<const ROWS: usize, const ROW: usize, const STEP: usize>(
                 k: usize,
                 a: *const $element,
                 b: *const $element,
@@ -71,7 +77,7 @@ macro_rules! kernels {
                         let b0 = $load(b.add(step * NR));
                         let b1 = $load(b.add(step * NR + LANES));
                         for row in 0..ROWS {
-                            let factor = $splat(*a.add(step * MR + row));
+                            let factor = $splat(*a.add(step * STEP + row * ROW));
                             sums[row][0] = $fma(factor, b0, sums[row][0]);
                             sums[row][1] = $fma(factor, b1, sums[row][1]);
                         }
@@ -105,8 +111,13 @@ macro_rules! kernels {
                 }
             }
 
-            pub(crate) static KERNELS: Kernels<$element> =
-                Kernels { mr: MR, nr: NR, tiles: &[$(tile::<$rows>),*], transpose: $transpose };
+            pub(crate) static KERNELS: Kernels<$element> = Kernels {
+                mr: MR,
+                nr: NR,
+                tiles: &[$(tile::<$rows, 1, MR>),*],
+                row_tiles: &[$(tile::<$rows, ROW_STRIDE, 1>),*],
+                transpose: $transpose,
+            };
         }
     };
 }
@@ -138,11 +149,17 @@ impl<E: Element> Portable<E> {
     pub(crate) const KERNELS: Kernels<E> = Kernels {
         mr: Self::MR,
         nr: Self::NR,
-        tiles: &[Self::tile::<1>, Self::tile::<2>, Self::tile::<3>, Self::tile::<4>],
+        tiles: &[Self::tile::<1, 1, 4>, Self::tile::<2, 1, 4>, Self::tile::<3, 1, 4>, Self::tile::<4, 1, 4>],
+        row_tiles: &[
+            Self::tile::<1, ROW_STRIDE, 1>,
+            Self::tile::<2, ROW_STRIDE, 1>,
+            Self::tile::<3, ROW_STRIDE, 1>,
+            Self::tile::<4, ROW_STRIDE, 1>,
+        ],
         transpose: transpose::portable::<E>,
     };
 
-    unsafe fn tile<const ROWS: usize>(
+    unsafe fn tile<const ROWS: usize, const ROW: usize, const STEP: usize>(
         k: usize,
         a: *const E,
         b: *const E,
@@ -153,11 +170,11 @@ impl<E: Element> Portable<E> {
     ) {
         // SAFETY: the caller promises panels of depth k and full width, and `ROWS` rows of `cols` elements in C.
         unsafe {
-            let a = std::slice::from_raw_parts(a, k * Self::MR);
             let b = std::slice::from_raw_parts(b, k * Self::NR);
             let mut sums = [[E::ZERO; 8]; ROWS];
-            for (a, b) in a.chunks_exact(Self::MR).zip(b.chunks_exact(Self::NR)) {
-                for (sums, &factor) in sums.iter_mut().zip(a) {
+            for (step, b) in b.chunks_exact(Self::NR).enumerate() {
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    let factor = *a.add(step * STEP + row * ROW);
                     sums.iter_mut().zip(b).for_each(|(sum, &b)| *sum += factor * b);
                 }
             }

@@ -15,6 +15,7 @@ mod transpose;
 use std::ops::Range;
 
 pub use kernel::Kernels;
+pub(crate) use kernel::ROW_STRIDE;
 use kernel::Start;
 use operand::{Dense, Operand};
 
@@ -297,8 +298,12 @@ unsafe fn block<E: Element>(
     let depth_block = depth_blocks(k).next().map_or(0, |depth| depth.len());
     let rows_block = ROWS_BLOCK.div_ceil(mr) * mr;
     with_packing(|packing: &mut Packing<E>| {
+        // Rows of A lie this far apart in a block that is packed row by row, or per step and row in one that is not.
+        let by_rows = a.has_rows();
+        let row_len = |depth: usize| if by_rows { ROW_STRIDE } else { depth };
+        let tiles = if by_rows { kernels.row_tiles } else { kernels.tiles };
         let (a_space, b_space) = packing.split(
-            rows_block.min(rows.len().next_multiple_of(mr)) * depth_block,
+            rows_block.min(rows.len().next_multiple_of(mr)) * row_len(depth_block),
             b.space(COLS_BLOCK.min(cols.len().next_multiple_of(nr)) * depth_block),
         );
         let mut starts = [0; ROWS_BLOCK + 16];
@@ -308,9 +313,12 @@ unsafe fn block<E: Element>(
                 let b_block = b.panels(block_cols.clone(), depth.clone(), nr, b_space);
                 for first_row in rows.clone().step_by(rows_block) {
                     let block_rows = first_row..rows.end.min(first_row + rows_block);
-                    let a_block = &mut a_space[..block_rows.len().next_multiple_of(mr) * depth.len()];
-                    if !depth.is_empty() {
-                        a.pack(block_rows.clone(), depth.clone(), mr, a_block);
+                    let row_len = row_len(depth.len());
+                    let a_block = &mut a_space[..block_rows.len().next_multiple_of(mr) * row_len];
+                    match (depth.is_empty(), by_rows) {
+                        (true, _) => {}
+                        (false, true) => a.pack_rows(block_rows.clone(), depth.clone(), a_block),
+                        (false, false) => a.pack(block_rows.clone(), depth.clone(), mr, a_block),
                     }
                     for (start, row) in starts.iter_mut().zip(block_rows.clone()) {
                         *start = row_start(row);
@@ -328,9 +336,9 @@ unsafe fn block<E: Element>(
                             // SAFETY: both panels hold depth.len() steps at full width; `starts` was checked above for
                             // the whole row, so `cols` elements from `col` on lie inside C and belong to this call.
                             unsafe {
-                                (kernels.tiles[tile_rows - 1])(
+                                (tiles[tile_rows - 1])(
                                     depth.len(),
-                                    a_block[row * depth.len()..].as_ptr(),
+                                    a_block[row * row_len..].as_ptr(),
                                     b_block[b_index * nr * depth.len()..].as_ptr(),
                                     out.start.add(col),
                                     starts[row..row + tile_rows].as_ptr(),

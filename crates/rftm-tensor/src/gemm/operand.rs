@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::kernel::ROW_STRIDE;
 use super::transpose::MAX_LANES;
 use crate::Element;
 
@@ -15,6 +16,15 @@ pub(crate) trait Operand<E>: Sync {
     fn lanes(&self) -> usize;
     /// Length of the summed index.
     fn depth(&self) -> usize;
+    /// Whether it is better packed row by row, because each lane is contiguous along the depth: then
+    /// [`pack_rows`](Self::pack_rows) works, and transposing is saved.
+    fn has_rows(&self) -> bool {
+        false
+    }
+    /// Writes lane `i` of the block to `out[i * ROW_STRIDE..]`, for left factors that have rows.
+    fn pack_rows(&self, _lanes: Range<usize>, _depth: Range<usize>, _out: &mut [E]) {
+        unreachable!("only for operands that have rows")
+    }
     /// Writes the block `lanes` x `depth` as panels of `width` lanes: element (lane, d) of panel p goes to
     /// `out[(p * depth.len() + d) * width + lane]`. The last panel is filled up with zeros.
     fn pack(&self, lanes: Range<usize>, depth: Range<usize>, width: usize, out: &mut [E]);
@@ -37,6 +47,17 @@ impl<E: Element> Operand<E> for Dense<'_, E> {
 
     fn depth(&self) -> usize {
         self.depth
+    }
+
+    fn has_rows(&self) -> bool {
+        self.depth_stride == 1
+    }
+
+    fn pack_rows(&self, lanes: Range<usize>, depth: Range<usize>, out: &mut [E]) {
+        for (lane, out) in lanes.zip(out.chunks_mut(ROW_STRIDE)) {
+            let from = lane * self.lane_stride + depth.start;
+            out[..depth.len()].copy_from_slice(&self.data[from..from + depth.len()]);
+        }
     }
 
     fn pack(&self, lanes: Range<usize>, depth: Range<usize>, width: usize, out: &mut [E]) {
