@@ -111,7 +111,7 @@ pub(crate) struct Reproduce {
     /// Folder with the data sets [default: $RFTM_DATA, then data].
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// Folder for ledger, scores and tables [default: docs/results for --full, otherwise runs/look].
+    /// Folder for ledger, scores and tables [default: docs/results for --full (unless --max-epochs makes it another protocol), otherwise runs/look].
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Print the cells and how long they will take; train nothing, write nothing.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result};
 use rftm_data::DatasetId;
 use rftm_experiments::{
-    Catalogue, Estimator, Host, Ledger, Parallelism, Plan, RealRunner, Run, Scope, Selection, Summary, Workplace,
+    Catalogue, Cell, Estimator, Host, Ledger, Parallelism, Plan, RealRunner, Run, Scope, Selection, Summary, Workplace,
     duration, row_of, terminal_text, verify, write_report,
 };
 
@@ -105,12 +105,14 @@ fn selection(arguments: &Reproduce, catalogue: &Catalogue) -> Selection {
     selection
 }
 
-/// Only cells of the paper's protocol belong among the committed results.
+/// Only what was asked for as the paper's protocol, and is it, belongs among the committed results.
 fn default_out(arguments: &Reproduce, catalogue: &Catalogue, plan: &Plan) -> &'static str {
     let full = catalogue.protocol.train.max_epochs;
+    let asked = arguments.full || !arguments.only.is_empty();
+    let is_protocol = |cell: &Cell| cell.train.max_epochs == full && cell.dataset != DatasetId::Glyphs;
     match () {
         () if arguments.quick => QUICK,
-        () if plan.cells.iter().all(|(_, cell)| cell.train.max_epochs == full) => RESULTS,
+        () if asked && plan.cells.iter().all(|(_, cell)| is_protocol(cell)) => RESULTS,
         () => LOOK,
     }
 }

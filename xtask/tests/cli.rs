@@ -70,6 +70,11 @@ fn a_dry_run_tells_the_plan_and_writes_nothing() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     let (_, full, _) = run(folder.path(), "reproduce --full --dataset mnist --class 0,1,9 --model ae,rftm --dry-run");
     assert!(full.contains("18 cells to run, 0 in docs/results already"), "{full}");
+    // Only the paper's protocol, asked for as such, goes among the committed results.
+    for other in ["--dataset glyphs --max-epochs 300", "--full --max-epochs 100", "--dataset glyphs --shard 50/60"] {
+        let (_, out, _) = run(folder.path(), &format!("reproduce {other} --dry-run"));
+        assert!(out.contains("in runs/look already"), "{other}: {out}");
+    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use std::any::Any;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rftm_tensor::{Element, Error, Result, Shape, Tensor, elementwise};
 
@@ -6,7 +7,11 @@ use crate::{Param, ParamId};
 
 /// A position on the tape. Positions grow as operations are recorded, so their order is a topological order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NodeId(u32);
+pub struct NodeId {
+    place: u32,
+    /// Which use of which tape: a variable of an earlier step must not be taken for one of this step.
+    generation: u64,
+}
 
 /// A value, and where on the tape it came from, if its gradient is wanted.
 #[derive(Debug, Clone)]
@@ -69,9 +74,9 @@ impl<E: Element> Sink<'_, E> {
     /// # Errors
     /// Those of the closure, and if two gradients of one value differ in shape.
     pub fn add(&mut self, node: Option<NodeId>, gradient: impl FnOnce() -> Result<Tensor<E>>) -> Result<()> {
-        let Some(NodeId(node)) = node else { return Ok(()) };
+        let Some(node) = node else { return Ok(()) };
         let gradient = gradient()?;
-        match &mut self.gradients[node as usize] {
+        match &mut self.gradients[node.place as usize] {
             Some(sum) => elementwise::add_assign(sum, &gradient),
             empty => {
                 *empty = Some(gradient);
@@ -92,13 +97,15 @@ pub struct Tape<E: Element = f32> {
     len: usize,
     gradients: Vec<Option<Tensor<E>>>,
     params: Vec<(ParamId, NodeId)>,
+    generation: u64,
 }
 
 impl<E: Element> Tape<E> {
     /// An empty tape.
     #[must_use]
     pub fn new() -> Self {
-        Self { records: Vec::new(), len: 0, gradients: Vec::new(), params: Vec::new() }
+        let generation = next_generation();
+        Self { records: Vec::new(), len: 0, gradients: Vec::new(), params: Vec::new(), generation }
     }
 
     /// How many nodes are recorded.
@@ -119,6 +126,7 @@ impl<E: Element> Tape<E> {
         self.gradients.clear();
         self.params.clear();
         self.len = 0;
+        self.generation = next_generation();
     }
 
     /// A value whose gradient is wanted.
@@ -161,7 +169,7 @@ impl<E: Element> Tape<E> {
                 None => *slot = Box::new(Some(record)),
             },
         }
-        NodeId(u32::try_from(place).expect("fewer than 2^32 operations"))
+        NodeId { place: u32::try_from(place).expect("fewer than 2^32 operations"), generation: self.generation }
     }
 
     /// The gradients of a scalar by every leaf it depends on. Empties the tape.
@@ -181,12 +189,12 @@ impl<E: Element> Tape<E> {
     /// If `gradient` does not have the output's shape, or the output does not depend on any leaf.
     pub fn backward_from(&mut self, output: &Var<E>, gradient: Tensor<E>) -> Result<Gradients<'_, E>> {
         gradient.expect_shape("backward", "the gradient", *output.shape())?;
-        let Some(NodeId(last)) = output.node.filter(|node| (node.0 as usize) < self.len) else {
+        let Some(last) = output.node.filter(|node| node.generation == self.generation && self.len > 0) else {
             return Err(Error::invalid("backward", "the output does not depend on any parameter or leaf of this tape"));
         };
         self.gradients.clear();
         self.gradients.resize(self.len, None);
-        self.gradients[last as usize] = Some(gradient);
+        self.gradients[last.place as usize] = Some(gradient);
         let mut result = Ok(());
         for node in (0..self.len).rev() {
             let (before, from) = self.gradients.split_at_mut(node);
@@ -224,21 +232,27 @@ impl<E: Element> Gradients<'_, E> {
     /// The gradient by a leaf; `None` if the output does not depend on it.
     #[must_use]
     pub fn of(&self, leaf: &Var<E>) -> Option<&Tensor<E>> {
-        self.tape.gradients[leaf.node?.0 as usize].as_ref()
+        let node = leaf.node.filter(|node| node.generation == self.tape.generation)?;
+        self.tape.gradients[node.place as usize].as_ref()
     }
 
     /// Takes out the gradient by a parameter; `None` if the output does not depend on it, or it was taken.
     pub fn take(&mut self, param: &Param<E>) -> Option<Tensor<E>> {
         let (_, node) = self.tape.params.iter().find(|(id, _)| *id == param.id())?;
-        self.tape.gradients[node.0 as usize].take()
+        self.tape.gradients[node.place as usize].take()
     }
 }
 
 impl<E: Element> Drop for Gradients<'_, E> {
     fn drop(&mut self) {
-        self.tape.gradients.clear();
-        self.tape.params.clear();
+        self.tape.clear();
     }
+}
+
+/// A number that no tape has had before.
+fn next_generation() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// The end of the way back.
@@ -334,5 +348,17 @@ mod tests {
         assert!(tape.backward_from(&x, row(&[1.0])).is_err());
         tape.clear();
         assert!(tape.is_empty());
+    }
+
+    #[test]
+    fn variables_of_another_step_or_tape_are_not_mistaken_for_ones_of_this() {
+        let (mut tape, mut other) = (Tape::new(), Tape::new());
+        let old = tape.leaf(row(&[2.0]));
+        let foreign = other.leaf(row(&[2.0]));
+        tape.clear();
+        let new = tape.leaf(row(&[3.0]));
+        assert!(tape.backward(&old).is_err() && tape.backward(&foreign).is_err());
+        let gradients = tape.backward(&new).unwrap();
+        assert!(gradients.of(&old).is_none() && gradients.of(&foreign).is_none() && gradients.of(&new).is_some());
     }
 }

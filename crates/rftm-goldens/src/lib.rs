@@ -70,15 +70,25 @@ impl Golden {
     }
 }
 
-/// How close results must come to the reference: 1e-10 in `f64`, 1e-4 in `f32`, relative to the larger of the two and
-/// to the reference's largest element (so that an exact 0 may come out as rounding noise).
+/// How close results must come to the reference: within 1e-10 in `f64` and 1e-4 in `f32` of the element's own size, or of
+/// a thousandth of the reference's largest element if it is smaller than that (sums that cancel keep the rounding of
+/// their terms).
 pub fn assert_close<E: Element>(found: &Tensor<E>, expected: &Tensor<E>, what: &str) {
+    assert_close_above(1e-3, found, expected, what);
+}
+
+/// [`assert_close`] where elements smaller than this share of the largest are compared at that size.
+///
+/// # Panics
+/// If two elements are further apart.
+pub fn assert_close_above<E: Element>(floor: f64, found: &Tensor<E>, expected: &Tensor<E>, what: &str) {
     let tolerance = if size_of::<E>() == 8 { 1e-10 } else { 1e-4 };
     assert_eq!(found.shape(), expected.shape(), "{what}");
     let scale = expected.data().iter().fold(1e-3, |scale: f64, value| scale.max(value.to_f64().abs()));
     for (index, (found, expected)) in found.data().iter().zip(expected.data()).enumerate() {
         let (found, expected) = (found.to_f64(), expected.to_f64());
-        if (found - expected).abs() > tolerance * scale || found.is_nan() {
+        let size = found.abs().max(expected.abs()).max(floor * scale);
+        if (found - expected).abs() > tolerance * size || found.is_nan() {
             panic!("{what}[{index}]: {found:e} instead of {expected:e}");
         }
     }

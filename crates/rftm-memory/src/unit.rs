@@ -80,7 +80,7 @@ impl<E: Element> MemoryUnit<E> {
         if self.config.forget_in_evaluation {
             let mut surviving = Vec::new();
             // Evaluation must not repeat the masks of training: its streams count down from the far end.
-            self.draw(u64::MAX - 1 - inference.pass, &mut surviving);
+            self.draw((u64::MAX - 1).wrapping_sub(inference.pass), &mut surviving);
             recall::recall(&h, &self.slots.value, self.query(&surviving))
         } else {
             recall::recall(&h, &self.slots.value, self.query(&self.all))

@@ -93,11 +93,18 @@ fn forgetting_is_drawn_from_the_pass_number() {
 
 #[test]
 fn the_two_memories_forget_independently() {
-    let same = Some(UnitConfig::new(200, 1, 0.5));
+    let selection = Selection::Remove;
+    let same = Some(UnitConfig { forget_in_evaluation: true, top_k: None, selection, ..UnitConfig::new(200, 1, 0.5) });
     let twin =
         TwinMemory::<f32>::new(6, TwinConfig { hippocampus: same, cortex: same, ..TwinConfig::default() }).unwrap();
     let (h, c) = (twin.hippocampus().unwrap(), twin.cortex().unwrap());
     assert_ne!(h.slots(), c.slots());
+    let survivors = |unit: &MemoryUnit| {
+        let mut slots = unit.recall(&latents([1, 6]), Inference::default()).unwrap().slots(0).to_vec();
+        slots.sort_unstable();
+        slots
+    };
+    assert_ne!(survivors(h), survivors(c));
 }
 
 #[test]
@@ -161,4 +168,25 @@ fn configurations_are_plain_data() {
     assert!(text.contains("\"selection\":\"zero\""), "{text}");
     assert_eq!(serde_json::from_str::<TwinConfig>(&text).unwrap(), config);
     assert!(serde_json::from_str::<TwinConfig>(&text.replace("capacity", "capacty")).is_err());
+}
+
+/// The module is what the reference values check: unit, connector, unit, connector (Eq. 4 and 5).
+#[test]
+fn a_twin_memory_is_its_parts_in_order() {
+    use rftm_autograd::ops as layers;
+    use rftm_tensor::recall::Query;
+    let config = TwinConfig::default().map_units(|unit| UnitConfig { forgetting_rate: 0.0, ..unit });
+    let mut twin = TwinMemory::<f32>::new(6, config).unwrap();
+    let (x, mut tape) = (latents([9, 6]), Tape::new());
+    let (one, zero) = (Var::constant(Tensor::full([6], 1.0)), Var::constant(Tensor::zeros([6])));
+    let mut h = Var::constant(x.clone());
+    for (unit, top_k) in [(twin.hippocampus().unwrap(), 15), (twin.cortex().unwrap(), 5)] {
+        let all: Vec<u32> = (0..unit.config().capacity as u32).collect();
+        let query = Query { top_k: Some(top_k), selection: Selection::Zero, surviving: &all };
+        let slots = Var::constant(unit.slots().clone());
+        h = rftm_memory::ops::memory_read(&mut tape, &h, &slots, query).unwrap().0;
+        let options = layers::BatchNorm { gamma: &one, beta: &zero, eps: 1e-5, slope: Some(0.01) };
+        h = layers::batch_norm(&mut tape, &h, options).unwrap().0;
+    }
+    assert_eq!(&train(&mut twin, &x), h.value());
 }

@@ -175,6 +175,11 @@ fn bad_parameters_and_data_are_named() {
     check(|c| c.learning_rate = f64::NAN, "learning_rate: NaN is not a positive number");
     check(|c| c.learning_rate = -1.0, "learning_rate: ");
     check(|c| c.learning_rate = 1e30, "the loss became ");
+    // The memory does not hide a diverged encoder.
+    let mut model = Model::new(&spec(true, Convention::Release), 5).unwrap();
+    let wild = TrainConfig { learning_rate: 1e30, ..config() };
+    let error = train(&mut model, &wild, &good, &good, None, &mut Silent).unwrap_err();
+    assert!(matches!(error, Error::Diverged { .. }), "{error}");
     let narrow = Rows::new(vec![0.5; 19 * 40], vec![19]).unwrap();
     assert_eq!(refused(config(), &narrow), "linear: x must have shape (N, 20), found (32, 19)");
 

@@ -71,7 +71,12 @@ impl<E: Element> Adam<E> {
         };
         let mut update = Update { moments: &mut self.moments, gradients, step, next: 0, result: Ok(()) };
         module.visit(&mut update);
-        update.result
+        let (seen, result) = (update.next, update.result);
+        if result.is_ok() && seen != self.moments.len() {
+            let what = format!("the module has {seen} parameters, moments are kept for {}", self.moments.len());
+            return Err(Error::invalid("adam", what));
+        }
+        result
     }
 
     /// The state of an interrupted training: steps made, and the moments in the order of the parameters.

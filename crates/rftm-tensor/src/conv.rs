@@ -13,6 +13,7 @@
 mod layout;
 mod packed;
 mod patches;
+mod spread;
 
 pub use layout::{from_nhwc, permute, to_nhwc};
 pub use packed::PackedConv;
@@ -137,7 +138,8 @@ fn images<E: Element>(image: &Tensor<E>) -> Images<'_, E> {
 /// Small to large, the adjoint of [`to_small`]: every small pixel is spread over its window of the large image.
 ///
 /// With stride S the large pixels fall into S x S classes by position; the pixels of one class are reached by the same
-/// taps, so each class is one product that writes its pixels once. Nothing is scattered or added up in memory.
+/// taps, so each class is one product that writes its pixels once. Nothing is scattered or added up in memory. (Images of
+/// very few channels would leave most of a register tile empty and go another way, see `spread`.)
 ///
 /// # Shapes
 /// `small` (N, h, w, C_small), `weight` (C_small, KH, KW, C_large), `bias` (C_large); result (N, H, W, C_large).
@@ -155,6 +157,17 @@ pub fn to_large<E: Element>(
     let batch = batch(op, "the image", small, geometry.small, from)?;
     let mut large = Tensor::scratch([batch, geometry.large[0], geometry.large[1], to]);
     let init = init(op, bias, to)?;
+    if spread::is_narrow(to) {
+        let mut parts = Tensor::scratch([small.len() / from, geometry.taps() * to]);
+        let (rows, columns) = (spread::rows(small), spread::columns(weight));
+        #[allow(unsafe_code)]
+        // SAFETY: the result is row-major, its rows are disjoint.
+        unsafe {
+            product(&rows, &columns, parts.data_mut(), |row| row * geometry.taps() * to, Init::Zero);
+        }
+        spread::gather(&parts, bias, geometry, &mut large);
+        return Ok(large);
+    }
     for class in classes(geometry) {
         let (rows, columns) = (class.pixels(small), class.weights(weight));
         #[allow(unsafe_code)]
@@ -229,8 +242,9 @@ pub fn weight_gradient<E: Element>(
     geometry: Geometry,
 ) -> Result<Tensor<E>> {
     let (from, to) = match (large.dims(), small.dims()) {
-        (&[_, _, _, from], &[_, _, _, to]) => (from, to),
-        _ => return Err(Error::shape(op, "the image", "(N, H, W, C)", large.shape())),
+        (&[_, _, _, from], &[_, _, _, to]) if from * to > 0 => (from, to),
+        (&[_, _, _, _], _) => return Err(Error::shape(op, "the small image", "(N, H, W, C)", small.shape())),
+        _ => return Err(Error::shape(op, "the large image", "(N, H, W, C)", large.shape())),
     };
     let batch_large = batch(op, "the large image", large, geometry.large, from)?;
     let batch = batch(op, "the small image", small, geometry.small, to)?;
@@ -254,7 +268,7 @@ pub fn weight_gradient<E: Element>(
 /// The channels of the large and of the small image, from the weights.
 fn channels<E: Element>(op: &'static str, weight: &Tensor<E>, geometry: Geometry) -> Result<(usize, usize)> {
     match weight.dims() {
-        &[small, height, width, large] if [height, width] == geometry.kernel => Ok((large, small)),
+        &[small, height, width, large] if [height, width] == geometry.kernel && small * large > 0 => Ok((large, small)),
         _ => {
             let [height, width] = geometry.kernel;
             Err(Error::shape(op, "the weight", format!("(C, {height}, {width}, C)"), weight.shape()))

@@ -60,6 +60,8 @@ pub trait Element:
     fn max(self, other: Self) -> Self;
     /// Neither infinite nor NaN.
     fn is_finite(self) -> bool;
+    /// Not a number.
+    fn is_nan(self) -> bool;
 }
 
 /// A plain number whose buffers are pooled per thread. Outside the crate nobody can name it.
@@ -151,6 +153,10 @@ macro_rules! element {
             #[inline(always)]
             fn is_finite(self) -> bool {
                 self.is_finite()
+            }
+            #[inline(always)]
+            fn is_nan(self) -> bool {
+                self.is_nan()
             }
         }
     };

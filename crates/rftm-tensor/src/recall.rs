@@ -93,9 +93,7 @@ impl<E: Element> Recall<E> {
 /// # Errors
 /// If the widths differ, or the surviving slots do not ascend or lie outside the memory.
 pub fn recall<E: Element>(h: &Tensor<E>, memory: &Tensor<E>, query: Query<'_>) -> Result<Recall<E>> {
-    let &[capacity, len] = memory.dims() else {
-        return Err(Error::shape("memory read", "the memory", "(N, L)", memory.shape()));
-    };
+    let (capacity, len) = size(memory)?;
     let surviving = query.surviving;
     if !surviving.is_sorted_by(|a, b| a < b) || surviving.last().is_some_and(|&last| last as usize >= capacity) {
         let what = format!("surviving slots must ascend and lie below the capacity, {capacity}");
@@ -130,9 +128,7 @@ impl<E: Element> PackedMemory<E> {
     /// # Errors
     /// If it is no matrix.
     pub fn new(memory: &Tensor<E>, top_k: Option<usize>, selection: Selection) -> Result<Self> {
-        let &[capacity, len] = memory.dims() else {
-            return Err(Error::shape("memory read", "the memory", "(N, L)", memory.shape()));
-        };
+        let (capacity, len) = size(memory)?;
         let all: Vec<u32> = (0..capacity as u32).collect();
         let slot_scales = inverse_norms(memory);
         let operand = Selected { data: memory.data(), rows: &all, cols: len, scales: slot_scales.data() };
@@ -155,6 +151,14 @@ impl<E: Element> PackedMemory<E> {
         })?;
         let query = Query { top_k: self.top_k, selection: self.selection, surviving: &self.all };
         Ok(read(&choose(h, &dots, self.slot_scales.clone(), query, capacity), &self.memory))
+    }
+}
+
+/// Slots of a memory, and their length; a slot has at least one element.
+fn size<E: Element>(memory: &Tensor<E>) -> Result<(usize, usize)> {
+    match memory.dims() {
+        &[capacity, len] if len > 0 => Ok((capacity, len)),
+        _ => Err(Error::shape("memory read", "the memory", "(N, L) with L > 0", memory.shape())),
     }
 }
 
@@ -338,14 +342,18 @@ fn by_slot(slots: &[u32], capacity: usize) -> (Indices, Indices) {
     (starts, order)
 }
 
-/// `1 / |row|` for every row, 0 for rows without direction.
+/// `1 / |row|` for every row, 0 for rows without direction, NaN for rows that are not finite.
 fn inverse_norms<E: Element>(matrix: &Tensor<E>) -> Tensor<E> {
     let (rows, len) = matrix.rows_cols();
     let mut norms = Tensor::scratch([rows]);
     parallel::chunks_mut(norms.data_mut(), 4 * ROWS, rows * len, |chunk, norms| {
         for (row, norm) in (4 * ROWS * chunk..).zip(norms) {
             let length = reduce::dot(matrix.row(row), matrix.row(row)).to_f64().sqrt();
-            *norm = if length < SHORTEST { E::ZERO } else { E::from_f64(1.0 / length) };
+            *norm = match length {
+                _ if !length.is_finite() => E::NAN,
+                _ if length < SHORTEST => E::ZERO,
+                _ => E::from_f64(1.0 / length),
+            };
         }
     });
     norms

@@ -67,36 +67,36 @@ impl Shape {
     /// The same shape with another last axis.
     ///
     /// # Errors
-    /// On a scalar, which has no last axis.
+    /// On a scalar, which has no last axis, or if there would be too many elements.
     pub fn with_last(&self, len: usize) -> Result<Self> {
         if self.rank == 0 {
             return Err(Error::invalid("shape", "a scalar has no last axis"));
         }
-        let mut shape = *self;
-        shape.dims[self.rank - 1] = len;
-        Ok(shape)
+        let mut dims = self.dims;
+        dims[self.rank - 1] = len;
+        Self::new(&dims[..self.rank])
     }
 
     /// The same shape with another first axis.
     ///
     /// # Errors
-    /// On a scalar, which has no first axis.
+    /// On a scalar, which has no first axis, or if there would be too many elements.
     pub fn with_batch(&self, batch: usize) -> Result<Self> {
         if self.rank == 0 {
             return Err(Error::invalid("shape", "a scalar has no batch axis"));
         }
-        let mut shape = *self;
-        shape.dims[0] = batch;
-        Ok(shape)
+        let mut dims = self.dims;
+        dims[0] = batch;
+        Self::new(&dims[..self.rank])
     }
 }
 
+/// # Panics
+/// If the product of the axes overflows; [`Shape::new`] returns an error instead.
 impl<const RANK: usize> From<[usize; RANK]> for Shape {
     fn from(dims: [usize; RANK]) -> Self {
         const { assert!(RANK <= MAX_RANK, "too many axes") };
-        let mut shape = Self { dims: [1; MAX_RANK], rank: RANK };
-        shape.dims[..RANK].copy_from_slice(&dims);
-        shape
+        Self::new(&dims).expect("a shape with fewer elements than memory has addresses")
     }
 }
 
@@ -138,5 +138,6 @@ mod tests {
         assert!(Shape::new(&[1; 7]).is_err());
         assert!(Shape::new(&[usize::MAX, 2]).is_err());
         assert!(Shape::from([]).with_batch(2).is_err());
+        assert!(Shape::from([1, 1 << 33]).with_batch(1 << 33).is_err());
     }
 }

@@ -11,6 +11,8 @@ simd_fn! {
     /// One pass: the best so far are kept sorted, and a block of 16 values is only looked into when one of them beats
     /// the worst of the best. For k much smaller than the row that is rare, so the cost is close to reading the row.
     ///
+    /// NaN is not ordered: among the first k it stays, later it is never taken. Callers keep it out.
+    ///
     /// # Panics
     /// If more values are asked for than there are, or `values` and `indices` differ in length.
     pub fn top_k<E>(row: &[E], values: &mut [E], indices: &mut [u32]) {
@@ -76,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nan_is_never_preferred() {
+    fn a_nan_behind_the_first_k_is_passed_over() {
         let (mut values, mut indices) = ([0.0; 2], [0; 2]);
         top_k(&[1.0_f32, 2.0, f32::NAN, 3.0], &mut values, &mut indices);
         assert_eq!(indices, [3, 1]);

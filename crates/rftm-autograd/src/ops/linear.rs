@@ -28,7 +28,7 @@ pub fn linear_values<E: Element>(x: &Tensor<E>, w: &Tensor<E>, b: Option<&Tensor
     let (&[batch, width], &[out, expected]) = (x.dims(), w.dims()) else {
         return Err(Error::shape("linear", "x", "(N, in) and w (out, in)", x.shape()));
     };
-    if width != expected {
+    if width != expected || width * out == 0 {
         return Err(Error::shape("linear", "x", format!("(N, {expected})"), x.shape()));
     }
     if let Some(b) = b {

@@ -1,13 +1,15 @@
-use super::{Geometry, batch, channels, classes, init, windows};
+use super::{Geometry, batch, channels, classes, init, spread, windows};
 use crate::gemm::operand::Dense;
-use crate::gemm::{Packed, product_packed};
-use crate::{Element, Result, Tensor};
+use crate::gemm::{Init, Packed, product_packed};
+use crate::{Element, Error, Result, Tensor};
 
 /// The weights of a convolution, in either direction, packed once for a model that only scores.
 #[derive(Debug)]
 pub struct PackedConv<E: Element> {
     /// (C_small, KH, KW, C_large)
     shape: [usize; 4],
+    stride: usize,
+    padding: usize,
     /// One factor to the small image, or one for each class of pixels of the large one.
     factors: Vec<Packed<E>>,
     bias: Tensor<E>,
@@ -24,7 +26,9 @@ impl<E: Element> PackedConv<E> {
         let depth = geometry.taps() * from;
         let factor = Dense { data: weight.data(), lanes: to, depth, lane_stride: depth, depth_stride: 1 };
         let [height, width] = geometry.kernel;
-        Ok(Self { shape: [to, height, width, from], factors: vec![Packed::new(&factor)], bias: bias.clone() })
+        let Geometry { stride, padding, .. } = geometry;
+        let factors = vec![Packed::new(&factor)];
+        Ok(Self { shape: [to, height, width, from], stride, padding, factors, bias: bias.clone() })
     }
 
     /// Packs weights (C_small, KH, KW, C_large) for [`to_large`](Self::to_large).
@@ -34,9 +38,14 @@ impl<E: Element> PackedConv<E> {
     pub fn for_large(weight: &Tensor<E>, bias: &Tensor<E>, geometry: Geometry) -> Result<Self> {
         let (to, from) = channels("packed conv_transpose2d", weight, geometry)?;
         init("packed conv_transpose2d", Some(bias), to)?;
-        let factors = classes(geometry).map(|class| Packed::new(&class.weights(weight))).collect();
+        let factors = if spread::is_narrow(to) {
+            vec![Packed::new(&spread::columns(weight))]
+        } else {
+            classes(geometry).map(|class| Packed::new(&class.weights(weight))).collect()
+        };
         let [height, width] = geometry.kernel;
-        Ok(Self { shape: [from, height, width, to], factors, bias: bias.clone() })
+        let Geometry { stride, padding, .. } = geometry;
+        Ok(Self { shape: [from, height, width, to], stride, padding, factors, bias: bias.clone() })
     }
 
     /// [`conv::to_small`](super::to_small), the same bits.
@@ -45,6 +54,7 @@ impl<E: Element> PackedConv<E> {
     /// If the image does not fit the geometry.
     pub fn to_small(&self, large: &Tensor<E>, geometry: Geometry) -> Result<Tensor<E>> {
         let [to, _, _, from] = self.shape;
+        self.check(geometry)?;
         let batch = batch("conv2d", "the image", large, geometry.large, from)?;
         let mut small = Tensor::scratch([batch, geometry.small[0], geometry.small[1], to]);
         let init = init("conv2d", Some(&self.bias), to)?;
@@ -63,9 +73,21 @@ impl<E: Element> PackedConv<E> {
     /// If the image does not fit the geometry.
     pub fn to_large(&self, small: &Tensor<E>, geometry: Geometry) -> Result<Tensor<E>> {
         let [from, _, _, to] = self.shape;
+        self.check(geometry)?;
         let batch = batch("conv_transpose2d", "the image", small, geometry.small, from)?;
         let mut large = Tensor::scratch([batch, geometry.large[0], geometry.large[1], to]);
         let init = init("conv_transpose2d", Some(&self.bias), to)?;
+        if spread::is_narrow(to) {
+            let width = geometry.taps() * to;
+            let mut parts = Tensor::scratch([small.len() / from, width]);
+            #[allow(unsafe_code)]
+            // SAFETY: the result is row-major, its rows are disjoint.
+            unsafe {
+                product_packed(&spread::rows(small), &self.factors[0], parts.data_mut(), |row| row * width, Init::Zero);
+            }
+            spread::gather(&parts, Some(&self.bias), geometry, &mut large);
+            return Ok(large);
+        }
         for (class, factor) in classes(geometry).zip(&self.factors) {
             let rows = class.pixels(small);
             #[allow(unsafe_code)]
@@ -75,5 +97,17 @@ impl<E: Element> PackedConv<E> {
             }
         }
         Ok(large)
+    }
+
+    /// The image may have any size, but kernel, stride and padding are those that were packed.
+    fn check(&self, geometry: Geometry) -> Result<()> {
+        let packed = ([self.shape[1], self.shape[2]], self.stride, self.padding);
+        if packed == (geometry.kernel, geometry.stride, geometry.padding) {
+            return Ok(());
+        }
+        Err(Error::invalid(
+            "packed convolution",
+            format!("packed for (kernel, stride, padding) {packed:?}, not {geometry:?}"),
+        ))
     }
 }

@@ -117,3 +117,36 @@ fn wrong_geometries_are_refused() {
     let error = to_small("conv2d", &tensor([1, 4, 5, 2], 1), &tensor([4, 3, 3, 2], 1), None, geometry).unwrap_err();
     assert_eq!(error.to_string(), "conv2d: the image must have shape (N, 4, 4, 2), found (1, 4, 5, 2)");
 }
+
+/// Large enough to be split, through every way there is: forward, wide and narrow backward, weights.
+#[test]
+fn threads_do_not_change_a_bit() {
+    for (large, small) in [(3, 24), (40, 48)] {
+        let geometry = Geometry::convolution([17, 16], [3, 3], 2, 1).unwrap();
+        let [rows, cols] = geometry.small;
+        let fill = |dims: [usize; 4]| {
+            let len = dims.iter().product::<usize>();
+            Tensor::<f32>::from_vec((0..len).map(|i| (i as f32 * 0.37).sin()).collect(), dims).unwrap()
+        };
+        let (x, y) = (fill([32, 17, 16, large]), fill([32, rows, cols, small]));
+        let (weight, bias) = (fill([small, 3, 3, large]), Tensor::full([large], 0.5));
+        let run = || {
+            (
+                to_small("conv2d", &x, &weight, None, geometry).unwrap(),
+                to_large("conv2d", &y, &weight, Some(&bias), geometry).unwrap(),
+                weight_gradient("conv2d", &x, &y, geometry).unwrap(),
+            )
+        };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        assert_eq!(pool.install(run), crate::serial(run));
+    }
+}
+
+#[test]
+fn a_packed_convolution_keeps_to_its_geometry() {
+    let geometry = Geometry::convolution([8, 8], [3, 3], 2, 1).unwrap();
+    let packed = PackedConv::for_small(&tensor([4, 3, 3, 2], 1), &Tensor::zeros([4]), geometry).unwrap();
+    let other = Geometry::convolution([8, 8], [3, 3], 1, 1).unwrap();
+    assert!(packed.to_small(&tensor([1, 8, 8, 2], 1), other).is_err());
+    packed.to_small(&tensor([1, 8, 8, 2], 1), geometry).unwrap();
+}

@@ -175,6 +175,7 @@ unsafe fn product_with<E: Element>(
     init: Init<'_, E>,
 ) {
     let (m, n, k) = (a.lanes(), b.cols(), a.depth());
+    assert_eq!(k, b.depth(), "both factors have the same depth");
     if m == 0 || n == 0 {
         return;
     }
@@ -204,6 +205,7 @@ fn depth_blocks(k: usize) -> impl Iterator<Item = Range<usize>> {
 /// The right factor as the loop below needs it: panels of a block, packed now or earlier.
 trait Right<E: Element>: Sync {
     fn cols(&self) -> usize;
+    fn depth(&self) -> usize;
     /// The panels of `cols` (from a whole panel on) by `depth`; `space` is there to pack them into.
     fn panels<'s>(&'s self, cols: Range<usize>, depth: Range<usize>, nr: usize, space: &'s mut [E]) -> &'s [E];
     /// How much space the largest block needs.
@@ -216,6 +218,10 @@ struct Fresh<'a, B>(&'a B);
 impl<E: Element, B: Operand<E>> Right<E> for Fresh<'_, B> {
     fn cols(&self) -> usize {
         self.0.lanes()
+    }
+
+    fn depth(&self) -> usize {
+        self.0.depth()
     }
 
     fn panels<'s>(&'s self, cols: Range<usize>, depth: Range<usize>, nr: usize, space: &'s mut [E]) -> &'s [E] {
@@ -256,6 +262,10 @@ impl<E: Element> Packed<E> {
 impl<E: Element> Right<E> for Packed<E> {
     fn cols(&self) -> usize {
         self.cols
+    }
+
+    fn depth(&self) -> usize {
+        self.panels.dims()[1]
     }
 
     fn panels<'s>(&'s self, cols: Range<usize>, depth: Range<usize>, _: usize, _: &'s mut [E]) -> &'s [E] {

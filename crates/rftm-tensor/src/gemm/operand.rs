@@ -26,7 +26,8 @@ pub(crate) trait Operand<E>: Sync {
         unreachable!("only for operands that have rows")
     }
     /// Writes the block `lanes` x `depth` as panels of `width` lanes: element (lane, d) of panel p goes to
-    /// `out[(p * depth.len() + d) * width + lane]`. The last panel is filled up with zeros.
+    /// `out[(p * depth.len() + d) * width + lane]`. What stands in the
+    /// last panel beyond the lanes is never stored, and may be anything.
     fn pack(&self, lanes: Range<usize>, depth: Range<usize>, width: usize, out: &mut [E]);
 }
 

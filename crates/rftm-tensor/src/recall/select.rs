@@ -26,6 +26,11 @@ pub(super) fn select<E: Element>(
     let width = slots.len();
     let (weights, rest) = table.split_at_mut(width);
     let (similarities, scales) = rest.split_at_mut(width);
+    if row.scale.is_nan() {
+        // What came in is not a number, so what goes out must not look like one: training has to notice.
+        slots.iter_mut().zip(0..).for_each(|(slot, index)| *slot = index);
+        return [weights, similarities, scales].into_iter().for_each(|part| part.fill(E::NAN));
+    }
     let forgetful = query.surviving.len() < capacity;
     // Queries without direction are equally far from everything: all similarities are 0.
     let compact = row.scale != E::ZERO && width <= row.dots.len();

@@ -143,8 +143,7 @@ fn bad_input_is_refused() {
     assert!(recall(&h, &Tensor::zeros([4, 5]), query(&[0])).unwrap_err().to_string().contains("(queries, 5)"));
     assert!(recall(&h, &memory, query(&[1, 0])).is_err());
     assert!(recall(&h, &memory, query(&[4])).is_err());
-    // A NaN query selects something, weighs it NaN or 0, and panics nowhere.
-    recall(&Tensor::full([2, 3], f32::NAN), &memory, query(&[0, 2, 3])).unwrap();
+    assert!(recall(&Tensor::<f32>::zeros([2, 0]), &Tensor::zeros([4, 0]), query(&[0])).is_err());
 }
 
 #[test]
@@ -155,5 +154,21 @@ fn a_packed_memory_reads_the_same_bits() {
         let found = recall(&h, &memory, Query { top_k, selection, surviving: &all }).unwrap();
         let packed = PackedMemory::new(&memory, top_k, selection).unwrap();
         assert_eq!(packed.read(&h).unwrap(), read(&found, &memory));
+    }
+}
+
+/// What is not a number must not be turned into one: a training that diverges would go unnoticed.
+#[test]
+fn queries_that_are_not_finite_stay_so() {
+    let (_, memory, _) = example(2, 9, 3);
+    let all: Vec<u32> = (0..9).collect();
+    for bad in [f32::NAN, f32::INFINITY] {
+        let mut h = Tensor::full([2, 3], 1.0);
+        h.data_mut()[4] = bad;
+        for (top_k, selection) in [(Some(2), Selection::Remove), (Some(2), Selection::Zero), (None, Selection::Zero)] {
+            let y = read(&recall(&h, &memory, Query { top_k, selection, surviving: &all }).unwrap(), &memory);
+            assert!(y.row(0).iter().all(|y| y.is_finite()));
+            assert!(y.row(1).iter().all(|y| y.is_nan()), "{bad} {selection:?}: {:?}", y.row(1));
+        }
     }
 }
