@@ -1,1 +1,17 @@
-//! Shared set-up of the benches.
+//! What the criterion benches and the two programs share: the cases, their layers and flops, the clock, the records.
+//!
+//! - `step` times one thing in a process of its own and prints JSON lines.
+//! - `compare` runs it and the peers in turn and writes `docs/performance.md`.
+#![deny(missing_docs)]
+
+pub mod case;
+pub mod clock;
+pub mod curves;
+pub mod foreign;
+pub mod layers;
+pub mod machine;
+pub mod ops;
+pub mod programs;
+pub mod record;
+pub mod report;
+pub mod work;

@@ -29,14 +29,8 @@ pub(crate) fn check() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) fn bench(arguments: &[String]) -> Result<ExitCode> {
-    Origin::leave()?;
-    let mut all = vec!["bench", "-p", "rftm-benches", "--"];
-    all.extend(arguments.iter().map(String::as_str));
-    Ok(if cargo(&all)? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn cargo(arguments: &[&str]) -> Result<bool> {
+/// Runs cargo with these arguments and says whether it succeeded.
+pub(crate) fn cargo(arguments: &[&str]) -> Result<bool> {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(&program);
     command.args(arguments).env("RUSTDOCFLAGS", "-D warnings");

@@ -40,16 +40,27 @@ pub(crate) enum Command {
     /// Run everything CI runs, the cheapest first: format, clippy, documentation, tests.
     #[command(after_help = "Example:\n  cargo xtask check")]
     Check,
-    /// Run the criterion benches.
+    /// Run the criterion benches, then compare with the peers that are installed.
     #[command(
-        after_help = "Examples:\n  cargo xtask bench\n  cargo xtask bench -- step       only benches with \"step\" \
-                            in their names"
+        after_help = "Examples:\n  cargo xtask bench                                   everything, hours on a quiet \
+                            machine\n  cargo xtask bench --quick                           does it work at all?\n  cargo xtask \
+                            bench --skip-criterion -- --cases fc_ae --python python3   only the comparison of one case"
     )]
-    Bench {
-        /// What follows `--` goes to criterion.
-        #[arg(last = true)]
-        arguments: Vec<String>,
-    },
+    Bench(Bench),
+}
+
+/// The benches of the kernels and steps, and docs/performance.md.
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// Few repetitions, nothing recorded.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Only the comparison.
+    #[arg(long)]
+    pub(crate) skip_criterion: bool,
+    /// What follows `--` goes to the comparison: `-- --help` lists its options.
+    #[arg(last = true)]
+    pub(crate) arguments: Vec<String>,
 }
 
 /// Train and score what is not in the ledger yet, then print the tables.

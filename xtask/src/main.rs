@@ -5,6 +5,7 @@
     reason = "this program is the terminal; the libraries print nothing"
 )]
 
+mod bench;
 mod check;
 mod cli;
 mod data;
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
         Command::Data { command } => data::run(&command),
         Command::Ledger { command } => ledger::run(&command),
         Command::Check => check::check(),
-        Command::Bench { arguments } => check::bench(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {}", chain(&error));

@@ -1,0 +1,101 @@
+//! The machine: what it is, how fast it multiplies and reads, and how much memory this process has used.
+
+use std::fs;
+use std::process::Command;
+
+use rftm_tensor::gemm::{Init, Mat, gemm};
+
+use crate::clock::timed;
+use crate::work::values;
+
+/// The peak resident memory of this process in MiB (VmHWM); `None` where the system does not tell.
+#[must_use]
+pub fn peak_mib() -> Option<f64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse::<f64>().ok().map(|kib| kib / 1024.0)
+}
+
+/// The name of the processor.
+#[must_use]
+pub fn cpu() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let field = |name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    };
+    let Some(model) = field("model name") else { return std::env::consts::ARCH.to_owned() };
+    // Virtual machines often hide the model; family and model number tell the generation.
+    match (field("cpu family"), field("model\t")) {
+        (Some(family), Some(number)) => format!("{model} (family {family}, model {number})"),
+        _ => model,
+    }
+}
+
+/// What a program prints in its first line, or `None`.
+#[must_use]
+pub fn first_line(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    output.status.success().then(|| text.lines().next().unwrap_or_default().trim().to_owned())
+}
+
+/// The shapes tried for the peak: the packed blocks of each fit an L2 cache of 1 MB.
+const PEAK_SHAPES: [(usize, usize, usize); 3] = [(1024, 1024, 1024), (2048, 1024, 960), (768, 768, 3840)];
+/// Products of each shape.
+const PEAK_ROUNDS: usize = 12;
+
+/// The best rate of our own product, in GFLOP/s, with as many threads as the surrounding pool has.
+#[must_use]
+pub fn gemm_peak() -> f64 {
+    PEAK_SHAPES.iter().map(|&(m, n, k)| product_rate(m, n, k)).fold(0.0, f64::max)
+}
+
+fn product_rate(m: usize, n: usize, k: usize) -> f64 {
+    let (a, b, mut c) = (values(m * k, 1), values(k * n, 2), vec![0.0; m * n]);
+    let mut product = || gemm(Mat::new(&a, m, k), Mat::new(&b, k, n), &mut c, Init::Zero);
+    product();
+    let best = (0..PEAK_ROUNDS).map(|_| timed(&mut product).0).fold(f64::INFINITY, f64::min);
+    2e-6 * (m * n * k) as f64 / best
+}
+
+/// Bytes read for the bandwidth: twice a large L3 cache.
+const BUFFER: usize = 64 << 20;
+
+/// How fast one thread reads memory once, in GB/s (1e9 bytes): the best of some passes over 64 MiB.
+#[must_use]
+pub fn bandwidth() -> f64 {
+    let buffer = values(BUFFER / size_of::<f32>(), 3);
+    let pass = || std::hint::black_box(lane_sums(std::hint::black_box(&buffer)));
+    pass();
+    let best = (0..20).map(|_| timed(pass).0).fold(f64::INFINITY, f64::min);
+    1e-6 * BUFFER as f64 / best
+}
+
+/// Sums of every 64th element: enough independent sums that memory, and not an addition's latency, is the limit.
+fn lane_sums(values: &[f32]) -> [f32; 64] {
+    let mut sums = [0.0; 64];
+    for chunk in values.as_chunks::<64>().0 {
+        sums.iter_mut().zip(chunk).for_each(|(sum, value)| *sum += value);
+    }
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_element_is_read() {
+        let sums = lane_sums(&[1.0; 640]);
+        assert_eq!(sums, [10.0; 64]);
+    }
+
+    #[test]
+    fn a_process_has_used_memory() {
+        if let Some(peak) = peak_mib() {
+            assert!(peak > 1.0);
+        }
+        assert!(!cpu().is_empty());
+    }
+}
