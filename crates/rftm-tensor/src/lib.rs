@@ -11,9 +11,12 @@ mod shape;
 mod simd;
 mod tensor;
 
+pub mod attention;
 pub mod conv;
+pub mod direction;
 pub mod elementwise;
 pub mod gemm;
+pub mod items;
 pub mod norm;
 pub mod optim;
 pub mod recall;

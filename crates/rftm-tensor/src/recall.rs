@@ -7,13 +7,12 @@ mod select;
 
 use rayon::prelude::*;
 
+use crate::direction::inverse_norms;
 use crate::gemm::operand::{Dense, Selected};
 use crate::gemm::{Init, Packed, product, product_packed};
 use crate::simd::simd_fn;
 use crate::{Element, Error, Indices, Result, Tensor, parallel, reduce};
 
-/// Vectors shorter than this have no direction: their similarity to anything is 0, and no gradient passes them.
-const SHORTEST: f64 = 1e-12;
 /// Queries, or slots, handled by one task.
 const ROWS: usize = 16;
 
@@ -340,23 +339,6 @@ fn by_slot(slots: &[u32], capacity: usize) -> (Indices, Indices) {
         *next += 1;
     }
     (starts, order)
-}
-
-/// `1 / |row|` for every row, 0 for rows without direction, NaN for rows that are not finite.
-fn inverse_norms<E: Element>(matrix: &Tensor<E>) -> Tensor<E> {
-    let (rows, len) = matrix.rows_cols();
-    let mut norms = Tensor::scratch([rows]);
-    parallel::chunks_mut(norms.data_mut(), 4 * ROWS, rows * len, |chunk, norms| {
-        for (row, norm) in (4 * ROWS * chunk..).zip(norms) {
-            let length = reduce::dot(matrix.row(row), matrix.row(row)).to_f64().sqrt();
-            *norm = match length {
-                _ if !length.is_finite() => E::NAN,
-                _ if length < SHORTEST => E::ZERO,
-                _ => E::from_f64(1.0 / length),
-            };
-        }
-    });
-    norms
 }
 
 simd_fn! {
