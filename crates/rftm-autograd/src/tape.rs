@@ -97,6 +97,8 @@ pub struct Tape<E: Element = f32> {
     len: usize,
     gradients: Vec<Option<Tensor<E>>>,
     params: Vec<(ParamId, NodeId)>,
+    /// Terms that modules want added to the loss, with their weights.
+    pub(crate) penalties: Vec<(f64, Var<E>)>,
     generation: u64,
 }
 
@@ -104,8 +106,8 @@ impl<E: Element> Tape<E> {
     /// An empty tape.
     #[must_use]
     pub fn new() -> Self {
-        let generation = next_generation();
-        Self { records: Vec::new(), len: 0, gradients: Vec::new(), params: Vec::new(), generation }
+        let (records, gradients, params, penalties) = Default::default();
+        Self { records, len: 0, gradients, params, penalties, generation: next_generation() }
     }
 
     /// How many nodes are recorded.
@@ -125,6 +127,7 @@ impl<E: Element> Tape<E> {
         self.records[..self.len].iter_mut().for_each(|record| record.discard());
         self.gradients.clear();
         self.params.clear();
+        self.penalties.clear();
         self.len = 0;
         self.generation = next_generation();
     }
@@ -144,6 +147,12 @@ impl<E: Element> Tape<E> {
         let leaf = self.leaf(value);
         self.params.extend(leaf.node.map(|node| (param.id(), node)));
         leaf
+    }
+
+    /// Asks for `weight * term` to be added to the loss: how a module that is trained by more than the reconstruction
+    /// says so, wherever in a model it stands. Whoever trains adds the terms with [`penalised`](crate::ops::penalised).
+    pub fn penalise(&mut self, weight: f64, term: Var<E>) {
+        self.penalties.push((weight, term));
     }
 
     /// Records an operation with this output; if none of the `inputs` wants a gradient, the output is a constant and
@@ -206,6 +215,7 @@ impl<E: Element> Tape<E> {
             }
         }
         self.len = 0;
+        self.penalties.clear();
         result.map(|()| Gradients { tape: self })
     }
 }

@@ -121,6 +121,40 @@ proptest! {
     }
 
     #[test]
+    fn matmul(
+        (a, b) in (1_usize..6, 1_usize..8, 1_usize..8).prop_flat_map(|(n, k, l)| (tensor([n, k]), tensor([k, l]))),
+    ) {
+        check(|tape, v| ops::matmul(tape, &v[0], &v[1]), &[a, b]);
+    }
+
+    #[test]
+    fn softmax(x in (1_usize..5, 1_usize..9).prop_flat_map(|(n, c)| tensor([n, c]))) {
+        check(|tape, v| Ok(ops::softmax(tape, v[0].clone())), &[x]);
+    }
+
+    /// No element is shorter than 0.05, so no row is.
+    #[test]
+    fn unit_rows(x in (1_usize..5, 1_usize..9).prop_flat_map(|(n, c)| tensor([n, c]))) {
+        gradcheck(|tape, v| Ok(ops::unit_rows(tape, &v[0])), &[x], 1e-6, 1e-5).unwrap();
+    }
+
+    #[test]
+    fn penalised(
+        (x, target, weight) in (1_usize..5, 1_usize..9)
+            .prop_flat_map(|(n, c)| (tensor([n, c]), tensor([n, c]), -1.0..1.0)),
+    ) {
+        check(|tape, v| {
+            let loss = ops::mse(tape, &v[0], &target)?;
+            let zero = Tensor::zeros(*target.shape());
+            for factor in [weight, 0.5] {
+                let term = ops::mse(tape, &v[0], &zero)?;
+                tape.penalise(factor, term);
+            }
+            ops::penalised(tape, loss)
+        }, &[x]);
+    }
+
+    #[test]
     fn reshape_permute_concat(
         (x, y) in (1_usize..4, 1_usize..4, 1_usize..4, 1_usize..4, 1_usize..4)
             .prop_flat_map(|(a, b, c, d, e)| (tensor([a, b, c, d]), tensor([a, c, d, e]))),
@@ -179,4 +213,27 @@ fn wrong_shapes_are_named() {
     assert!(ops::conv2d(&mut tape, &x, &w, None, options).unwrap_err().to_string().contains("(C, KH, KW, C)"));
     assert!(ops::concat(&mut tape, &x, &w).is_err());
     assert!(ops::mse(&mut tape, &x, w.value()).is_err());
+    let error = ops::matmul(&mut tape, &x, &w).unwrap_err().to_string();
+    assert_eq!(error, "matmul: a must have shape (N, 4), found (2, 3)");
+}
+
+#[test]
+fn penalties_are_used_once_and_belong_to_one_computation() {
+    let mut tape = Tape::<f64>::new();
+    let x = tape.leaf(Tensor::full([1, 1], 3.0));
+    let (zero, nine) = (Tensor::zeros([1, 1]), ops::mse(&mut tape, &x, &Tensor::zeros([1, 1])).unwrap());
+    tape.penalise(2.0, nine.clone());
+    let loss = ops::penalised(&mut tape, nine.clone()).unwrap();
+    assert_eq!(loss.value().item().unwrap(), 27.0);
+    // Used up: the loss itself comes back.
+    assert_eq!(ops::penalised(&mut tape, loss.clone()).unwrap().node(), loss.node());
+    assert_eq!(tape.backward(&loss).unwrap().of(&x).unwrap().data(), [18.0]);
+    // Given up with the computation they belong to.
+    let constant = ops::mse(&mut tape, &Var::constant(zero.clone()), &zero).unwrap();
+    tape.penalise(2.0, constant.clone());
+    tape.clear();
+    assert_eq!(ops::penalised(&mut tape, constant.clone()).unwrap().value(), constant.value());
+    tape.penalise(1.0, Var::constant(Tensor::zeros([2])));
+    let error = ops::penalised(&mut tape, constant).unwrap_err().to_string();
+    assert_eq!(error, "penalised loss: a penalty must have shape one element, found (2)");
 }

@@ -33,25 +33,22 @@ pub fn inverse_norms<E: Element>(matrix: &Tensor<E>) -> Tensor<E> {
     norms
 }
 
-/// `row / |row|` for every row; 0 for rows without direction.
+/// `row / |row|` for every row, 0 for rows without direction; and the [`inverse_norms`] that the gradient needs.
 ///
 /// # Shapes
-/// `matrix` (N, L), `inverse_norms` (N) of its rows; result (N, L).
-///
-/// # Errors
-/// If there is not one norm for each row.
-pub fn unit_rows<E: Element>(matrix: &Tensor<E>, inverse_norms: &Tensor<E>) -> Result<Tensor<E>> {
-    let (rows, len) = matrix.rows_cols();
-    inverse_norms.expect_shape("unit rows", "the norms", [rows])?;
+/// `matrix` (N, L); results (N, L) and (N).
+#[must_use]
+pub fn unit_rows<E: Element>(matrix: &Tensor<E>) -> (Tensor<E>, Tensor<E>) {
+    let ((rows, len), norms) = (matrix.rows_cols(), inverse_norms(matrix));
     let mut units = Tensor::scratch(*matrix.shape());
     if len > 0 {
         parallel::chunks_mut(units.data_mut(), ROWS * len, rows * len, |chunk, units| {
             for (row, unit) in (ROWS * chunk..).zip(units.chunks_exact_mut(len)) {
-                scaled(unit, inverse_norms.data()[row], matrix.row(row));
+                scaled(unit, norms.data()[row], matrix.row(row));
             }
         });
     }
-    Ok(units)
+    (units, norms)
 }
 
 /// The gradient of [`unit_rows`]: with the unit vector u of a row x, `dx = (du - <du, u> u) / |x|`.
@@ -105,8 +102,7 @@ mod tests {
     fn units_have_length_one_and_the_gradient_leaves_it_so() {
         // Enough rows for several tasks, and a length that fills no register.
         let (x, dy) = (matrix(200, 37), matrix(37, 200).reshape([200, 37]).unwrap());
-        let norms = inverse_norms(&x);
-        let units = unit_rows(&x, &norms).unwrap();
+        let (units, norms) = unit_rows(&x);
         let dx = unit_rows_backward(&units, &norms, dy.clone()).unwrap();
         for row in 0..200 {
             let length = x.row(row).iter().map(|x| x * x).sum::<f64>().sqrt();
@@ -123,14 +119,13 @@ mod tests {
     #[test]
     fn rows_without_direction_are_zero_and_rows_that_are_no_numbers_stay_so() {
         let x = Tensor::from_vec(vec![0.0, 0.0, 1e-13, 0.0, f64::INFINITY, 1.0, f64::NAN, 1.0], [4, 2]).unwrap();
-        let norms = inverse_norms(&x);
-        let units = unit_rows(&x, &norms).unwrap();
+        let (units, norms) = unit_rows(&x);
         let dx = unit_rows_backward(&units, &norms, Tensor::full([4, 2], 1.0)).unwrap();
         for result in [&units, &dx] {
             assert_eq!(result.data()[..4], [0.0; 4]);
             assert!(result.data()[4..].iter().all(|value| value.is_nan()), "{result:?}");
         }
-        assert!(unit_rows(&x, &Tensor::zeros([3])).is_err());
+        assert!(unit_rows_backward(&units, &Tensor::zeros([3]), x.clone()).is_err());
         assert!(unit_rows_backward(&units, &norms, Tensor::zeros([2, 4])).is_err());
     }
 
@@ -138,8 +133,7 @@ mod tests {
     fn threads_do_not_change_a_bit() {
         let x = matrix(3000, 64);
         let run = || {
-            let norms = inverse_norms(&x);
-            let units = unit_rows(&x, &norms).unwrap();
+            let (units, norms) = unit_rows(&x);
             unit_rows_backward(&units, &norms, x.clone()).unwrap()
         };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();

@@ -1,7 +1,7 @@
 //! A memory of a few items that are not trained but follow the queries (MNAD): which items are nearest, how far away
 //! they are, and how the items move.
 
-use crate::direction::{inverse_norms, unit_rows};
+use crate::direction::unit_rows;
 use crate::elementwise::axpy;
 use crate::reduce::sum_by2;
 use crate::simd::simd_fn;
@@ -173,7 +173,7 @@ pub fn update<E: Element>(
             }
         });
     }
-    unit_rows(&moved, &inverse_norms(&moved))
+    Ok(unit_rows(&moved).0)
 }
 
 #[cfg(test)]
