@@ -53,9 +53,7 @@ impl UnitConfig {
     /// The first parameter that is out of range.
     pub fn check(&self, part: &'static str) -> Result<(), ConfigError> {
         let problem = |parameter, problem: String| Err(ConfigError { part, parameter, problem });
-        if self.capacity == 0 || u32::try_from(self.capacity).is_err() {
-            return problem("capacity", format!("{} slots; at least 1 and fewer than 2^32 are needed", self.capacity));
-        }
+        check_capacity(part, self.capacity, "slots")?;
         if !(0.0..1.0).contains(&self.forgetting_rate) {
             return problem("forgetting_rate", format!("{} is not in [0, 1)", self.forgetting_rate));
         }
@@ -123,6 +121,33 @@ pub struct ConfigError {
     pub parameter: &'static str,
     /// What is wrong with it and what would be right.
     pub problem: String,
+}
+
+impl ConfigError {
+    pub(crate) fn new(part: &'static str, parameter: &'static str, problem: impl Into<String>) -> Self {
+        Self { part, parameter, problem: problem.into() }
+    }
+}
+
+/// Slots are numbered by `u32`, and a memory has at least one.
+pub(crate) fn check_capacity(part: &'static str, capacity: usize, what: &str) -> Result<(), ConfigError> {
+    if capacity > 0 && u32::try_from(capacity).is_ok() {
+        return Ok(());
+    }
+    let problem = format!("{capacity} {what}; at least 1 and fewer than 2^32 are needed");
+    Err(ConfigError::new(part, "capacity", problem))
+}
+
+pub(crate) fn check_width(part: &'static str, width: usize) -> Result<(), ConfigError> {
+    if width > 0 { Ok(()) } else { Err(ConfigError::new(part, "width", "0 elements; a latent has at least 1")) }
+}
+
+/// The weight of a loss, or a distance.
+pub(crate) fn check_weight(part: &'static str, parameter: &'static str, value: f64) -> Result<(), ConfigError> {
+    if value >= 0.0 && value.is_finite() {
+        return Ok(());
+    }
+    Err(ConfigError::new(part, parameter, format!("{value} is not a number from 0 on")))
 }
 
 /// `remove` and `zero` in files.

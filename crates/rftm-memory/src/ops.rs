@@ -1,4 +1,10 @@
-//! The memory read as one operation on the tape.
+//! Reading a memory, as operations on the tape.
+
+mod attention;
+mod separateness;
+
+pub use attention::{attend, entropy, shrink};
+pub use separateness::separateness;
 
 use rftm_autograd::{Backward, NodeId, Sink, Tape, Var};
 use rftm_tensor::recall::{self, Query, Recall};

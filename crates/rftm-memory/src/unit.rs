@@ -5,7 +5,8 @@ use rftm_nn::{Freezer, Inference, Module, Visitor, init};
 use rftm_tensor::recall::{self, PackedMemory, Query, Recall};
 use rftm_tensor::{Element, Error, Result, Shape, Tensor};
 
-use crate::{ConfigError, UnitConfig, ops};
+use crate::config::check_width;
+use crate::{ConfigError, UnitConfig, latent, ops};
 
 /// The basic unit (section 3.2.1, Eq. 3): a trainable matrix of slots that answers a latent with a weighted mean of the
 /// slots most similar to it.
@@ -43,11 +44,11 @@ impl<E: Element> MemoryUnit<E> {
         purpose: &'static str,
     ) -> std::result::Result<Self, ConfigError> {
         config.check(purpose)?;
-        let problem = "0 elements; a latent has at least 1".to_owned();
-        let empty = || ConfigError { part: purpose, parameter: "width", problem };
+        check_width(purpose, width)?;
         let bound = 1.0 / (width as f64).sqrt();
         let mut stream = rftm_rng::rng(seed, purpose, u64::MAX);
-        let slots = init::uniform([config.capacity, width], bound, &mut stream).map_err(|_| empty())?;
+        let slots = init::uniform([config.capacity, width], bound, &mut stream)
+            .map_err(|error| ConfigError::new(purpose, "width", error.to_string()))?;
         let all = (0..config.capacity as u32).collect();
         let surviving = Vec::with_capacity(config.capacity);
         Ok(Self { config, slots, seed, purpose, passes: 0, empty_reads: AtomicU64::new(0), surviving, all })
@@ -98,12 +99,7 @@ impl<E: Element> MemoryUnit<E> {
     }
 
     fn flat(&self, shape: &Shape) -> Result<Shape> {
-        let ((batch, len), (_, width)) = (shape.rows_cols(), self.slots.value.rows_cols());
-        if shape.rank() < 2 || len != width {
-            let expected = format!("(batch, ..) with {width} elements a sample");
-            return Err(Error::shape("memory", "the latent", expected, shape));
-        }
-        Ok([batch, width].into())
+        latent::rows(shape, self.slots.value.rows_cols().1)
     }
 }
 

@@ -1,9 +1,9 @@
-//! The memory unit, the twin memory and three whole training steps against PyTorch.
+//! The memory unit, the twin memory, three whole training steps, and the memories of MemAE and MNAD against PyTorch.
 #![allow(clippy::unwrap_used)]
 
 use rftm_autograd::{Tape, Var, ops as layers};
 use rftm_goldens::{assert_close, assert_close_above, golden};
-use rftm_memory::{Selection, ops};
+use rftm_memory::{AttentionConfig, AttentionMemory, ItemConfig, ItemMemory, Selection, Similarity, ops};
 use rftm_nn::{Adam, Inference, Module, Sequential, StateDict, Visitor};
 use rftm_tensor::recall::Query;
 use rftm_tensor::{Element, Result, Tensor};
@@ -211,4 +211,90 @@ fn training_agrees<E: Element>() {
 fn three_training_steps_agree() {
     training_agrees::<f64>();
     training_agrees::<f32>();
+}
+
+/// A module whose tensor `name` is that of the reference.
+fn set<E: Element>(module: &mut impl Module<E>, name: &str, value: Tensor<E>) {
+    let mut state = StateDict::of(module, "");
+    state.tensors.insert(name.into(), value);
+    state.apply(module).unwrap();
+}
+
+/// The gradient of `sum(y gy) + penalties` by `leaf`: the sum as a constant and a penalty, as the trainer adds them.
+fn penalised_gradient<E: Element>(tape: &mut Tape<E>, y: &Var<E>, gy: &Tensor<E>, leaf: &Var<E>) -> Tensor<E> {
+    let len = gy.len();
+    let flat = layers::reshape(tape, y, [1, len]).unwrap();
+    let gy = Var::constant(gy.reshape([1, len]).unwrap());
+    let sum = layers::linear(tape, &flat, &gy, None).unwrap();
+    let loss = layers::penalised(tape, sum).unwrap();
+    tape.backward(&loss).unwrap().of(leaf).unwrap().clone()
+}
+
+fn memae_agrees<E: Element>(case: &str, similarity: Similarity) {
+    let g = golden(case);
+    let config = AttentionConfig { similarity, shrinkage: 0.1, entropy_weight: 0.5, ..AttentionConfig::new(9) };
+    let mut tape = Tape::new();
+    let (h, m) = (tape.leaf(g.tensor::<E>("h")), tape.leaf(g.tensor::<E>("M")));
+    let (weights, empty) = ops::attend(&mut tape, &h, &m, similarity, 0.1).unwrap();
+    assert_close(weights.value(), &g.tensor("weights"), &format!("{case}/weights"));
+    assert_eq!(empty, 0);
+    let entropy = ops::entropy(&mut tape, &weights);
+    assert_close(entropy.value(), &g.tensor("entropy"), &format!("{case}/entropy"));
+    let y = layers::matmul(&mut tape, &weights, &m).unwrap();
+    tape.penalise(0.5, entropy);
+    let gm = penalised_gradient(&mut tape, &y, &g.tensor("gy"), &m);
+    assert_close(&gm, &g.tensor("gM"), &format!("{case}/gM"));
+
+    // The module does the same.
+    let mut memory = AttentionMemory::<E>::new(6, config, 1).unwrap();
+    set(&mut memory, "slots", g.tensor("M"));
+    let h = tape.leaf(g.tensor::<E>("h"));
+    let y = memory.forward(&mut tape, h.clone()).unwrap();
+    assert_close(y.value(), &g.tensor("y"), &format!("{case}/y"));
+    assert_close(&memory.weights(h.value()).unwrap(), &g.tensor("weights"), case);
+    let gh = penalised_gradient(&mut tape, &y, &g.tensor("gy"), &h);
+    assert_close(&gh, &g.tensor("gh"), &format!("{case}/gh"));
+    let inferred = memory.infer(g.tensor("h"), Inference::default()).unwrap();
+    assert_close(&inferred, &g.tensor("y"), &format!("{case}/inferred"));
+}
+
+#[test]
+fn memae_agrees_with_both_similarities() {
+    for (case, similarity) in [("memae_cosine", Similarity::Cosine), ("memae_inner", Similarity::Inner)] {
+        memae_agrees::<f64>(case, similarity);
+        memae_agrees::<f32>(case, similarity);
+    }
+}
+
+fn mnad_agrees<E: Element>() {
+    let g = golden("mnad");
+    let mut memory = ItemMemory::<E>::new(5, ItemConfig { capacity: 4, ..ItemConfig::default() }, 1).unwrap();
+    set(&mut memory, "items", g.tensor("items0"));
+    let inferred = memory.infer(g.tensor("q"), Inference::default()).unwrap();
+    assert_close(&inferred, &g.tensor("y"), "mnad/inferred");
+    assert_eq!(memory.items(), &g.tensor("items0"), "evaluation moves nothing");
+
+    let mut tape = Tape::new();
+    let q = tape.leaf(g.tensor::<E>("q"));
+    let y = memory.forward(&mut tape, q.clone()).unwrap();
+    assert_close(y.value(), &g.tensor("y"), "mnad/y");
+    assert_close(memory.items(), &g.tensor("items1"), "mnad/items1");
+    let gq = penalised_gradient(&mut tape, &y, &g.tensor("gy"), &q);
+    assert_close(&gq, &g.tensor("gq"), "mnad/gq");
+
+    // Each loss by itself: the penalty of a pass in which the other is off, over a loss of 0.
+    for (name, compactness_weight, separateness_weight) in [("compact", 1.0, 0.0), ("separate", 0.0, 1.0)] {
+        let config = ItemConfig { capacity: 4, compactness_weight, separateness_weight, margin: 1.0 };
+        let mut memory = ItemMemory::<E>::new(5, config, 1).unwrap();
+        set(&mut memory, "items", g.tensor("items0"));
+        memory.forward(&mut tape, Var::constant(g.tensor("q"))).unwrap();
+        let loss = layers::penalised(&mut tape, Var::constant(Tensor::zeros([]))).unwrap();
+        assert_close(loss.value(), &g.tensor(name), name);
+    }
+}
+
+#[test]
+fn mnad_agrees_forward_backward_and_in_its_update() {
+    mnad_agrees::<f64>();
+    mnad_agrees::<f32>();
 }

@@ -62,7 +62,7 @@ simd_fn! {
 
 /// Hard shrinkage, and division by what is left of a row:
 /// `v_i = max(a_i - lambda, 0) a_i / (|a_i - lambda| + 1e-12)`, that is `a_i` where it exceeds lambda, else 0;
-/// `w_i = v_i / max(sum_j v_j, 1e-12)` (MemAE, Eq. 7). A row of which nothing is left stays 0.
+/// `w_i = v_i / max(sum_j v_j, 1e-12)`. A row of which nothing is left stays 0.
 ///
 /// Returns the weights, and how many rows are 0.
 ///
@@ -141,7 +141,7 @@ fn empty_rows<E: Element>(weights: &Tensor<E>) -> usize {
     (0..rows).filter(|&row| weights.row(row).iter().all(|&weight| weight == E::ZERO)).count()
 }
 
-/// The mean over the rows of `-sum_i w_i ln(w_i + 1e-12)` (MemAE, Eq. 9); row sums are added in `f64`.
+/// The mean over the rows of `-sum_i w_i ln(w_i + 1e-12)`; row sums are added in `f64`.
 ///
 /// # Shapes
 /// `weights` (queries, N).
