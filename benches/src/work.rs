@@ -76,7 +76,7 @@ impl Training {
         Ok(Self { model: Model::new(spec, SEED)?, tape: Tape::new(), adam: Adam::default(), x })
     }
 
-    /// One step of Adam on the mean squared error, as the trainer does it.
+    /// One step of Adam on the mean squared error and the model's penalties, as the trainer does it.
     ///
     /// # Errors
     /// If the batch does not fit the model: one sample is too few for batch normalisation.
@@ -85,7 +85,8 @@ impl Training {
         let (forward, loss) = timed(|| {
             tape.clear();
             let y = model.forward(tape, Var::constant(x.clone()))?;
-            ops::mse(tape, &y, x)
+            let loss = ops::mse(tape, &y, x)?;
+            ops::penalised(tape, loss)
         });
         let loss = loss?;
         let (backward, gradients) = timed(|| tape.backward(&loss));

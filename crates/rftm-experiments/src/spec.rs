@@ -2,7 +2,7 @@
 
 use rftm_data::DatasetId;
 use rftm_memory::UnitConfig;
-use rftm_models::{Architecture, MemorySpec, ModelKind, ModelSpec};
+use rftm_models::{Architecture, Capacities, MemorySpec, ModelKind, ModelSpec};
 
 use crate::cell::Cell;
 use crate::definition::Variant;
@@ -18,10 +18,15 @@ pub(crate) fn build(dataset: &DatasetProtocol, kind: ModelKind, variant: Variant
             cortex: Some(unit(&dataset.cortex, variant)),
             connector: true,
         },
-        ModelKind::MemAe | ModelKind::Mnad => return Err(Error::NotBuilt { kind, dataset: dataset.id }),
+        ModelKind::MemAe | ModelKind::Mnad => MemorySpec::of(kind, variant.convention, capacities(dataset.id)),
     };
     let architecture = dataset.architecture.clone();
     Ok(ModelSpec { architecture, ..ModelSpec::mlp(&[], memory, variant.convention) })
+}
+
+/// The paper gives none for MemAE and MNAD; these are from their own papers.
+fn capacities(dataset: DatasetId) -> Capacities {
+    if dataset == DatasetId::Cifar10 { Capacities::CIFAR10 } else { Capacities::default() }
 }
 
 fn unit(unit: &Unit, variant: Variant) -> UnitConfig {
@@ -50,7 +55,7 @@ pub(crate) fn is_flat(model: &ModelSpec) -> bool {
 /// The choices behind a cell. A model without a memory is the same whether or not memories forget at inference.
 pub(crate) fn variant_of(cell: &Cell) -> Variant {
     let forget_at_inference = match &cell.model.memory {
-        MemorySpec::None => false,
+        MemorySpec::None | MemorySpec::MemAe(_) | MemorySpec::Mnad(_) => false,
         MemorySpec::Twin { hippocampus, cortex, .. } => {
             hippocampus.iter().chain(cortex).any(|unit| unit.forget_in_evaluation)
         }

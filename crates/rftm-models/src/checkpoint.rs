@@ -59,17 +59,25 @@ impl Position {
         self.history.len() >= config.max_epochs || self.is_out_of_patience(config)
     }
 
+    /// The report on a model that was asked for no epoch: of its weights as they were drawn.
+    pub(crate) fn untrained(self, validation_loss: f64, model: &mut dyn Module) -> TrainReport {
+        TrainReport {
+            epochs: 0,
+            best_epoch: 0,
+            best_validation_loss: validation_loss,
+            hit_epoch_limit: false,
+            warnings: empty_reads(model),
+            history: self.history,
+        }
+    }
+
     pub(crate) fn report(self, config: &TrainConfig, model: &mut dyn Module) -> TrainReport {
         let hit_epoch_limit = !self.is_out_of_patience(config);
         let mut warnings = Vec::new();
         if hit_epoch_limit {
             warnings.push(format!("stopped by the limit of {} epochs, not by early stopping", config.max_epochs));
         }
-        for (name, count) in StateDict::of(model, "").counters {
-            if name.ends_with("empty_reads") && count > 0 {
-                warnings.push(format!("{name}: {count} latents found no slot and read the zero vector"));
-            }
-        }
+        warnings.extend(empty_reads(model));
         let last = self.history.last();
         TrainReport {
             epochs: self.history.len(),
@@ -84,6 +92,15 @@ impl Position {
     fn is_same_training(&self, other: &Self) -> bool {
         self.config == other.config && self.samples == other.samples
     }
+}
+
+/// A warning for every memory that answered with nothing.
+fn empty_reads(model: &mut dyn Module) -> Vec<String> {
+    let counters = StateDict::of(model, "").counters.into_iter();
+    counters
+        .filter(|(name, count)| name.ends_with("empty_reads") && *count > 0)
+        .map(|(name, count)| format!("{name}: {count} latents found no slot and read the zero vector"))
+        .collect()
 }
 
 /// Everything needed to go on: current and best weights, the optimiser's moments, the position.

@@ -53,7 +53,8 @@ fn mlp(spec: &ModelSpec, widths: &[usize], stream: &mut Rng) -> Coder {
     }
     let mut decoder = Sequential::new();
     for (index, pair) in widths.windows(2).enumerate().rev() {
-        decoder = decoder.with(Linear::new(pair[1], pair[0], stream)).with(norm(spec, pair[0], index == 0));
+        let inputs = inputs(spec, pair[1], index + 2 == widths.len());
+        decoder = decoder.with(Linear::new(inputs, pair[0], stream)).with(norm(spec, pair[0], index == 0));
     }
     Coder { encoder, decoder, latent: widths[widths.len() - 1] }
 }
@@ -88,10 +89,16 @@ fn conv(
                 format!("{:?} loses {rows} rows but {cols} columns in a layer; use square images", geometry.large);
             return Err(Error::Config { parameter: "image", problem });
         }
-        let layer = ConvTranspose2d::new(pair[1], pair[0], geometry.kernel[0], options(geometry, rows), stream);
+        let inputs = inputs(spec, pair[1], index + 2 == channels.len());
+        let layer = ConvTranspose2d::new(inputs, pair[0], geometry.kernel[0], options(geometry, rows), stream);
         decoder = decoder.with(layer).with(norm(spec, pair[0], index == 0));
     }
     Ok((encoder, decoder.with(ChannelsFirst)))
+}
+
+/// How many channels a decoder layer gets from an encoder's, or through the memory if it is the first.
+fn inputs(spec: &ModelSpec, channels: usize, first: bool) -> usize {
+    if first { spec.memory.widening() * channels } else { channels }
 }
 
 /// The end of a block; only the last one of the decoder may lack the activation.

@@ -23,10 +23,10 @@ pub enum Error {
     /// Tensors do not fit, for example because the samples do not have the width of the model.
     #[error(transparent)]
     Tensor(#[from] rftm_tensor::Error),
-    /// The loss became infinite or NaN.
-    #[error("the loss became {loss} in epoch {epoch}, step {step}: try a smaller learning rate, and scale the inputs")]
+    /// The loss became infinite or NaN, or exploded: a million times the mean square of the data.
+    #[error("the loss became {loss:e} in {}: try a smaller learning rate, and scale the inputs", place(*epoch, *step))]
     Diverged {
-        /// Epoch, from 1.
+        /// Epoch, from 1; 0 for the weights that the model was built with.
         epoch: usize,
         /// Step of the epoch, from 1; 0 for the validation after it.
         step: usize,
@@ -44,4 +44,12 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+}
+
+fn place(epoch: usize, step: usize) -> String {
+    match (epoch, step) {
+        (0, _) => "the validation of the untrained model".to_owned(),
+        (_, 0) => format!("the validation after epoch {epoch}"),
+        _ => format!("epoch {epoch}, step {step}"),
+    }
 }

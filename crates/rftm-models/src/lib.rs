@@ -12,5 +12,5 @@ mod train;
 pub use error::Error;
 pub use model::{Bottleneck, Model};
 pub use score::{SCORING_BATCH, Scorer, reconstruct, scores};
-pub use spec::{Architecture, Convention, MemorySpec, ModelKind, ModelSpec};
+pub use spec::{Architecture, Capacities, Convention, MemorySpec, ModelKind, ModelSpec};
 pub use train::{EpochReport, Observer, Silent, TrainConfig, TrainOutcome, TrainReport, train};

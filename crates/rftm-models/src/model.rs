@@ -1,6 +1,6 @@
 use rftm_autograd::{Tape, Var};
 use rftm_data::Samples;
-use rftm_memory::{TwinConfig, TwinMemory};
+use rftm_memory::{AttentionMemory, ItemMemory, TwinConfig, TwinMemory};
 use rftm_nn::{Freezer, Inference, Module, Segment, Sequential, StateDict, Visitor, count_parameters};
 use rftm_rng::rng;
 use rftm_tensor::{Result, Tensor};
@@ -26,6 +26,31 @@ pub enum Bottleneck {
     Identity,
     /// The twin memory.
     Twin(Box<TwinMemory>),
+    /// MemAE's.
+    Attention(Box<AttentionMemory>),
+    /// MNAD's.
+    Items(Box<ItemMemory>),
+}
+
+impl Bottleneck {
+    /// The memory, if there is one.
+    fn module(&self) -> Option<&dyn Module> {
+        match self {
+            Self::Identity => None,
+            Self::Twin(memory) => Some(&**memory),
+            Self::Attention(memory) => Some(&**memory),
+            Self::Items(memory) => Some(&**memory),
+        }
+    }
+
+    fn module_mut(&mut self) -> Option<&mut dyn Module> {
+        match self {
+            Self::Identity => None,
+            Self::Twin(memory) => Some(&mut **memory),
+            Self::Attention(memory) => Some(&mut **memory),
+            Self::Items(memory) => Some(&mut **memory),
+        }
+    }
 }
 
 impl Model {
@@ -46,6 +71,8 @@ impl Model {
                 let config = TwinConfig { hippocampus, cortex, connector, negative_slope, seed };
                 Bottleneck::Twin(Box::new(TwinMemory::new(latent, config)?))
             }
+            MemorySpec::MemAe(config) => Bottleneck::Attention(Box::new(AttentionMemory::new(latent, config, seed)?)),
+            MemorySpec::Mnad(config) => Bottleneck::Items(Box::new(ItemMemory::new(latent, config, seed)?)),
         };
         Ok(Self { spec: spec.clone(), encoder, bottleneck, decoder })
     }
@@ -98,35 +125,34 @@ impl Model {
 impl Module for Model {
     fn forward(&mut self, tape: &mut Tape, x: Var) -> Result<Var> {
         let mut h = self.encoder.forward(tape, x)?;
-        if let Bottleneck::Twin(twin) = &mut self.bottleneck {
-            h = twin.forward(tape, h)?;
+        if let Some(memory) = self.bottleneck.module_mut() {
+            h = memory.forward(tape, h)?;
         }
         self.decoder.forward(tape, h)
     }
 
     fn infer(&self, x: Tensor, inference: Inference) -> Result<Tensor> {
         let mut h = self.encoder.infer(x, inference)?;
-        if let Bottleneck::Twin(twin) = &self.bottleneck {
-            h = twin.infer(h, inference)?;
+        if let Some(memory) = self.bottleneck.module() {
+            h = memory.infer(h, inference)?;
         }
         self.decoder.infer(h, inference)
     }
 
     fn freeze(&self, freezer: &mut Freezer<f32>) -> Result<()> {
         self.encoder.freeze(freezer)?;
-        if let Bottleneck::Twin(twin) = &self.bottleneck {
-            twin.freeze(freezer)?;
+        if let Some(memory) = self.bottleneck.module() {
+            memory.freeze(freezer)?;
         }
         self.decoder.freeze(freezer)
     }
 
     fn visit(&mut self, visitor: &mut dyn Visitor<f32>) {
-        let memory: Option<&mut dyn Module> = match &mut self.bottleneck {
-            Bottleneck::Identity => None,
-            Bottleneck::Twin(twin) => Some(&mut **twin),
-        };
-        let parts: [(&str, Option<&mut dyn Module>); 3] =
-            [("encoder", Some(&mut self.encoder)), ("memory", memory), ("decoder", Some(&mut self.decoder))];
+        let parts: [(&str, Option<&mut dyn Module>); 3] = [
+            ("encoder", Some(&mut self.encoder)),
+            ("memory", self.bottleneck.module_mut()),
+            ("decoder", Some(&mut self.decoder)),
+        ];
         for (name, part) in parts {
             if let Some(part) = part {
                 visitor.enter(Segment::Name(name));

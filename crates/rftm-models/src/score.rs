@@ -1,6 +1,6 @@
 use rftm_data::{Batches, LastRow, Samples};
 use rftm_nn::{Frozen, Inference, Module};
-use rftm_tensor::{MAX_RANK, Shape, Tensor, elementwise};
+use rftm_tensor::{MAX_RANK, Shape, Tensor, elementwise, reduce};
 
 use crate::Error;
 
@@ -67,14 +67,25 @@ impl Scorer {
 }
 
 /// The mean squared error over all samples and features, in evaluation mode. Each sample counts alike, so the last,
-/// smaller batch does not weigh more than its share.
-pub(crate) fn validation_loss(model: &dyn Module, samples: &dyn Samples, batch_size: usize) -> Result<f64, Error> {
-    let mut total = 0.0;
+/// smaller batch does not weigh more than its share. Beside it the mean square of the samples, to compare it with.
+pub(crate) fn validation_loss(
+    model: &dyn Module,
+    samples: &dyn Samples,
+    batch_size: usize,
+) -> Result<(f64, f64), Error> {
+    let (mut total, mut squares) = (0.0, 0.0);
     each_batch(model, samples, batch_size, |x, y| {
         total += elementwise::mse(y, x)? * x.len() as f64;
+        squares += mean_square(x) * x.len() as f64;
         Ok(())
     })?;
-    Ok(total / (samples.len() * samples.features()) as f64)
+    let count = (samples.len() * samples.features()) as f64;
+    Ok((total / count, squares / count))
+}
+
+/// The mean of the squared elements.
+pub(crate) fn mean_square(x: &Tensor) -> f64 {
+    f64::from(reduce::dot(x.data(), x.data())) / x.len() as f64
 }
 
 /// Runs the model over all samples in order; `each` gets input and reconstruction.

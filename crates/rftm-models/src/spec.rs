@@ -2,7 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use rftm_data::Scaling;
-use rftm_memory::{Selection, UnitConfig};
+use rftm_memory::{AttentionConfig, ItemConfig, Selection, UnitConfig};
 use serde::{Deserialize, Serialize};
 
 /// The models of the paper's comparison.
@@ -23,10 +23,10 @@ impl ModelKind {
     /// All models of the comparison, in the paper's order.
     pub const ALL: [Self; 4] = [Self::Ae, Self::MemAe, Self::Mnad, Self::Rftm];
 
-    /// Those this version can build.
+    /// Those this version can build: all of them.
     #[must_use]
     pub fn available() -> &'static [Self] {
-        &[Self::Ae, Self::Rftm]
+        &Self::ALL
     }
 
     /// The name in files and on the command line.
@@ -177,14 +177,79 @@ pub enum MemorySpec {
         /// Whether batch normalisation and LeakyReLU follow each.
         connector: bool,
     },
+    /// The memory of MemAE.
+    MemAe(AttentionConfig),
+    /// The memory of MNAD, which doubles the width of what the decoder gets.
+    Mnad(ItemConfig),
+}
+
+/// How many slots each memory has; the paper chooses that by data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capacities {
+    /// Of the twin memory's first.
+    pub hippocampus: usize,
+    /// Of its second.
+    pub cortex: usize,
+    /// Of MemAE's, as in its own paper.
+    pub memae: usize,
+    /// Of MNAD's, as in its own paper.
+    pub mnad: usize,
+}
+
+impl Default for Capacities {
+    /// Those for MNIST and Fashion-MNIST.
+    fn default() -> Self {
+        Self { hippocampus: 50, cortex: 1000, memae: 100, mnad: 10 }
+    }
+}
+
+impl Capacities {
+    /// Those for CIFAR-10.
+    pub const CIFAR10: Self = Self { hippocampus: 3000, cortex: 3000, memae: 500, mnad: 10 };
 }
 
 impl MemorySpec {
+    /// What makes the model `kind` of the comparison, with memories of these capacities and all else as in the paper.
+    #[must_use]
+    pub fn of(kind: ModelKind, convention: Convention, capacities: Capacities) -> Self {
+        let unit =
+            |unit: UnitConfig, capacity| Some(UnitConfig { capacity, selection: convention.selection(), ..unit });
+        match kind {
+            ModelKind::Ae => Self::None,
+            ModelKind::MemAe => Self::memae(capacities.memae),
+            ModelKind::Mnad => Self::Mnad(ItemConfig { capacity: capacities.mnad, ..ItemConfig::default() }),
+            ModelKind::Rftm => Self::Twin {
+                hippocampus: unit(UnitConfig::hippocampus(), capacities.hippocampus),
+                cortex: unit(UnitConfig::cortex(), capacities.cortex),
+                connector: true,
+            },
+        }
+    }
+
     /// The paper's twin memory under a convention.
     #[must_use]
     pub fn twin(convention: Convention) -> Self {
-        let unit = |unit: UnitConfig| Some(UnitConfig { selection: convention.selection(), ..unit });
-        Self::Twin { hippocampus: unit(UnitConfig::hippocampus()), cortex: unit(UnitConfig::cortex()), connector: true }
+        Self::of(ModelKind::Rftm, convention, Capacities::default())
+    }
+
+    /// MemAE's memory of so many slots: cosine, lambda 1/N, entropy weight 0.0002.
+    #[must_use]
+    pub fn memae(capacity: usize) -> Self {
+        Self::MemAe(AttentionConfig::new(capacity))
+    }
+
+    /// MNAD's memory: 10 items, compactness and separateness weighing 0.1, margin 1.
+    #[must_use]
+    pub fn mnad() -> Self {
+        Self::Mnad(ItemConfig::default())
+    }
+
+    /// How many channels the decoder gets for each channel of the encoder.
+    pub(crate) fn widening(&self) -> usize {
+        match self {
+            Self::Mnad(_) => 2,
+            Self::None | Self::Twin { .. } | Self::MemAe(_) => 1,
+        }
     }
 
     /// The model of the comparison that this memory makes.
@@ -193,6 +258,8 @@ impl MemorySpec {
         match self {
             Self::None => ModelKind::Ae,
             Self::Twin { .. } => ModelKind::Rftm,
+            Self::MemAe(_) => ModelKind::MemAe,
+            Self::Mnad(_) => ModelKind::Mnad,
         }
     }
 }
@@ -246,9 +313,34 @@ mod tests {
 
     #[test]
     fn a_spec_survives_json() {
-        let spec = ModelSpec::mlp(&[784, 512, 256, 128], MemorySpec::twin(Convention::Text), Convention::Text);
-        let text = serde_json::to_string(&spec).unwrap();
-        assert_eq!(serde_json::from_str::<ModelSpec>(&text).unwrap(), spec);
-        assert!(serde_json::from_str::<ModelSpec>(&text.replace("last_activation", "lastactivation")).is_err());
+        for kind in ModelKind::ALL {
+            let memory = MemorySpec::of(kind, Convention::Text, Capacities::CIFAR10);
+            let spec = ModelSpec::mlp(&[784, 512, 256, 128], memory, Convention::Text);
+            assert_eq!(spec.kind(), kind);
+            let text = serde_json::to_string(&spec).unwrap();
+            assert_eq!(serde_json::from_str::<ModelSpec>(&text).unwrap(), spec);
+            assert!(serde_json::from_str::<ModelSpec>(&text.replace("last_activation", "lastactivation")).is_err());
+        }
+    }
+
+    /// What stands in ledgers and makes the keys of cells.
+    #[test]
+    fn memories_are_written_by_the_name_of_their_model() {
+        let check = |memory: &MemorySpec, expected: &str| assert_eq!(serde_json::to_string(memory).unwrap(), expected);
+        check(&MemorySpec::None, r#""none""#);
+        check(
+            &MemorySpec::memae(500),
+            r#"{"memae":{"capacity":500,"similarity":"cosine","shrinkage":0.002,"entropy_weight":0.0002}}"#,
+        );
+        check(
+            &MemorySpec::mnad(),
+            r#"{"mnad":{"capacity":10,"compactness_weight":0.1,"separateness_weight":0.1,"margin":1.0}}"#,
+        );
+        let same = |kind, memory| assert_eq!(MemorySpec::of(kind, Convention::Text, Capacities::default()), memory);
+        same(ModelKind::MemAe, MemorySpec::memae(100));
+        same(ModelKind::Mnad, MemorySpec::mnad());
+        let (hippocampus, cortex) = (Some(UnitConfig::hippocampus()), Some(UnitConfig::cortex()));
+        let twin = MemorySpec::Twin { hippocampus, cortex, connector: true };
+        assert_eq!(MemorySpec::twin(Convention::Release), twin);
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::checkpoint::{Checkpoint, Position};
-use crate::score::{gather, validation_loss};
+use crate::score::{gather, mean_square, validation_loss};
 
 /// How to train; the defaults are the paper's (section 4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub struct TrainConfig {
     pub learning_rate: f64,
     /// Epochs without a lower validation loss after which training stops.
     pub patience: usize,
-    /// The most epochs.
+    /// The most epochs. With 0 no step is taken: the model is measured with the weights it was built with.
     pub max_epochs: usize,
 }
 
@@ -41,7 +41,6 @@ impl TrainConfig {
                 problem("batch_size", format!("{}; batch normalisation needs at least 2", self.batch_size))
             }
             Self { patience: 0, .. } => problem("patience", "0 epochs; at least 1 is needed".into()),
-            Self { max_epochs: 0, .. } => problem("max_epochs", "0 epochs; at least 1 is needed".into()),
             Self { learning_rate, .. } if !(*learning_rate > 0.0 && learning_rate.is_finite()) => {
                 problem("learning_rate", format!("{learning_rate} is not a positive number"))
             }
@@ -104,7 +103,7 @@ pub enum TrainOutcome {
 pub struct TrainReport {
     /// How many epochs were run.
     pub epochs: usize,
-    /// The epoch whose weights were kept.
+    /// The epoch whose weights were kept; 0 for the weights that the model was built with.
     pub best_epoch: usize,
     /// Its validation loss.
     pub best_validation_loss: f64,
@@ -116,15 +115,16 @@ pub struct TrainReport {
     pub history: Vec<EpochReport>,
 }
 
-/// Trains a model to reconstruct its input: Adam on the mean squared error, early stopping on the validation loss in
-/// evaluation mode, best weights restored. An epoch as good as the best one counts as an improvement.
+/// Trains a model to reconstruct its input: Adam on the mean squared error and the penalties that the model itself asks
+/// for ([`Tape::penalise`]), early stopping on the mean squared error of the validation samples in evaluation mode, best
+/// weights restored. An epoch as good as the best one counts as an improvement.
 ///
 /// With a `checkpoint` path the state is saved there after every epoch, and a training that finds its file goes on from
 /// it to the same bits as one that was never interrupted.
 ///
 /// # Errors
-/// A hyper-parameter out of range, samples that do not fit the model, a loss that is not finite, or a checkpoint that
-/// cannot be read, written, or belongs to another training.
+/// A hyper-parameter out of range, samples that do not fit the model, a loss that is not finite or has exploded
+/// ([`Error::Diverged`]), or a checkpoint that cannot be read, written, or belongs to another training.
 pub fn train(
     model: &mut dyn Module,
     config: &TrainConfig,
@@ -141,6 +141,11 @@ pub fn train(
     if let Some(saved) = checkpoint.map(|path| Checkpoint::load(path, &position)).transpose()?.flatten() {
         (position, best) = saved.resume(model, &mut adam)?;
     }
+    if config.max_epochs == 0 {
+        let (loss, mean_square) = validation_loss(model, validation, config.batch_size)?;
+        let loss = bounded(loss, mean_square, 0, 0)?;
+        return Ok(TrainOutcome::Finished(position.untrained(loss, model)));
+    }
     let mut tape = Tape::new();
     while !position.is_over(config) {
         let begin = Instant::now();
@@ -149,10 +154,8 @@ pub fn train(
         let Some(train_loss) = train_epoch(model, &mut adam, &mut tape, train, &batches, epoch, observer)? else {
             return Ok(TrainOutcome::Interrupted { epoch: epoch - 1 });
         };
-        let validation_loss = validation_loss(model, validation, config.batch_size)?;
-        if !validation_loss.is_finite() {
-            return Err(Error::Diverged { epoch, step: 0, loss: validation_loss });
-        }
+        let (loss, mean_square) = validation_loss(model, validation, config.batch_size)?;
+        let validation_loss = bounded(loss, mean_square, epoch, 0)?;
         let improved = position.record(epoch, train_loss, validation_loss);
         if improved {
             best = StateDict::of(model, "");
@@ -168,6 +171,16 @@ pub fn train(
     let report = position.report(config, model);
     best.apply(model)?;
     Ok(TrainOutcome::Finished(report))
+}
+
+/// A loss so many times the mean square of the data (and of 1, for data that are nearly 0) has exploded: the
+/// reconstruction is a thousand times as large as what it should be. No training comes back from there to a useful model.
+const EXPLODED: f64 = 1e6;
+
+/// The loss, if training can go on from it; step 0 is the validation.
+fn bounded(loss: f64, mean_square: f64, epoch: usize, step: usize) -> Result<f64, Error> {
+    // Not the other way round: a loss that is not a number is less than nothing.
+    if loss < EXPLODED * (1.0 + mean_square) { Ok(loss) } else { Err(Error::Diverged { epoch, step, loss }) }
 }
 
 /// One pass over the training samples; the mean loss, or `None` if the observer stopped it.
@@ -186,10 +199,8 @@ fn train_epoch(
         let x = gather(samples, rows)?;
         let y = model.forward(tape, Var::constant(x.clone()))?;
         let loss = ops::mse(tape, &y, &x)?;
-        let value = f64::from(loss.value().item()?);
-        if !value.is_finite() {
-            return Err(Error::Diverged { epoch, step, loss: value });
-        }
+        let loss = ops::penalised(tape, loss)?;
+        let value = bounded(loss.value().item()?.into(), mean_square(&x), epoch, step)?;
         adam.step(model, &mut tape.backward(&loss)?)?;
         total += value * rows.len() as f64;
         count += rows.len();

@@ -17,6 +17,7 @@ fn check(memory: MemorySpec, convention: Convention) {
         tape.clear();
         let y = model.forward(&mut tape, Var::constant(x.clone())).unwrap();
         let loss = ops::mse(&mut tape, &y, &x).unwrap();
+        let loss = ops::penalised(&mut tape, loss).unwrap();
         adam.step(&mut model, &mut tape.backward(&loss).unwrap()).unwrap();
     };
     (0..2).for_each(|_| step(1.0));
@@ -33,5 +34,7 @@ fn a_step_allocates_nothing() {
         check(MemorySpec::None, Convention::Release);
         check(MemorySpec::twin(Convention::Release), Convention::Release);
         check(MemorySpec::twin(Convention::Text), Convention::Text);
+        check(MemorySpec::memae(100), Convention::Release);
+        check(MemorySpec::mnad(), Convention::Release);
     });
 }

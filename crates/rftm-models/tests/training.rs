@@ -3,10 +3,15 @@
 
 use std::path::Path;
 
+use rftm_autograd::{Param, Tape, Var, ops};
 use rftm_data::Rows;
+use rftm_memory::AttentionConfig;
 use rftm_models::{
-    Convention, EpochReport, Error, MemorySpec, Model, ModelSpec, Observer, Silent, TrainConfig, TrainOutcome, train,
+    Bottleneck, Capacities, Convention, EpochReport, Error, MemorySpec, Model, ModelKind, ModelSpec, Observer, Silent,
+    TrainConfig, TrainOutcome, train,
 };
+use rftm_nn::{Inference, Module, StateDict, Visitor};
+use rftm_tensor::Tensor;
 
 /// Vectors of 20 features that lie on a curved surface: learnable, and different for every row.
 fn rows(from: usize, to: usize) -> Rows {
@@ -17,9 +22,8 @@ fn rows(from: usize, to: usize) -> Rows {
     Rows::new(values.collect(), vec![20]).unwrap()
 }
 
-fn spec(memory: bool, convention: Convention) -> ModelSpec {
-    let memory = if memory { MemorySpec::twin(convention) } else { MemorySpec::None };
-    ModelSpec::mlp(&[20, 16, 8], memory, convention)
+fn spec(kind: ModelKind, convention: Convention) -> ModelSpec {
+    ModelSpec::mlp(&[20, 16, 8], MemorySpec::of(kind, convention, Capacities::default()), convention)
 }
 
 fn config() -> TrainConfig {
@@ -60,8 +64,9 @@ fn without_times(outcome: TrainOutcome) -> TrainOutcome {
 
 #[test]
 fn training_lowers_the_loss_and_keeps_the_best_weights() {
-    for (memory, convention) in [(false, Convention::Release), (true, Convention::Release), (true, Convention::Text)] {
-        let mut model = Model::new(&spec(memory, convention), 5).unwrap();
+    let release = ModelKind::ALL.map(|kind| (kind, Convention::Release));
+    for (kind, convention) in release.into_iter().chain([(ModelKind::Rftm, Convention::Text)]) {
+        let mut model = Model::new(&spec(kind, convention), 5).unwrap();
         let config = TrainConfig { patience: 12, learning_rate: 5e-3, ..config() };
         let outcome = train(&mut model, &config, &rows(0, 300), &rows(300, 380), None, &mut Silent).unwrap();
         let TrainOutcome::Finished(report) = outcome else { panic!("nobody stopped it") };
@@ -76,7 +81,7 @@ fn training_lowers_the_loss_and_keeps_the_best_weights() {
 #[test]
 fn early_stopping_waits_its_patience() {
     let config = TrainConfig { patience: 2, max_epochs: 500, learning_rate: 0.05, ..config() };
-    let mut model = Model::new(&spec(false, Convention::Release), 5).unwrap();
+    let mut model = Model::new(&spec(ModelKind::Ae, Convention::Release), 5).unwrap();
     let outcome = train(&mut model, &config, &rows(0, 64), &rows(64, 80), None, &mut Silent).unwrap();
     let TrainOutcome::Finished(report) = outcome else { panic!("nobody stopped it") };
     assert!(!report.hit_epoch_limit && report.epochs < 500);
@@ -85,8 +90,8 @@ fn early_stopping_waits_its_patience() {
 
 #[test]
 fn threads_do_not_change_a_bit() {
-    for memory in [false, true] {
-        let spec = spec(memory, Convention::Release);
+    for kind in ModelKind::ALL {
+        let spec = spec(kind, Convention::Release);
         let with = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let (outcome, digest) = pool.install(|| run(&spec, None, &mut Silent));
@@ -101,8 +106,8 @@ fn threads_do_not_change_a_bit() {
 /// Interrupted in the first, a middle and the last epoch, several times in a row.
 #[test]
 fn an_interrupted_training_ends_in_the_same_bits() {
-    for memory in [false, true] {
-        let spec = spec(memory, Convention::Text);
+    for kind in ModelKind::ALL {
+        let spec = spec(kind, Convention::Text);
         let (whole, expected) = run(&spec, None, &mut Silent);
         for steps in [3, 25, 47, 103] {
             let folder = tempfile::tempdir().unwrap();
@@ -134,7 +139,7 @@ fn an_interrupted_training_ends_in_the_same_bits() {
 fn foreign_and_damaged_checkpoints_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint");
-    let spec = spec(true, Convention::Release);
+    let spec = spec(ModelKind::Rftm, Convention::Release);
     run(&spec, Some(&path), &mut StopAfter(15));
     let mut model = Model::new(&spec, 5).unwrap();
     let mut resume = |config: &TrainConfig| {
@@ -159,7 +164,7 @@ fn foreign_and_damaged_checkpoints_are_refused() {
 #[test]
 fn bad_parameters_and_data_are_named() {
     let refused = |config: TrainConfig, samples: &Rows| {
-        let mut model = Model::new(&spec(false, Convention::Release), 5).unwrap();
+        let mut model = Model::new(&spec(ModelKind::Ae, Convention::Release), 5).unwrap();
         train(&mut model, &config, samples, &rows(0, 40), None, &mut Silent).unwrap_err().to_string()
     };
     let good = rows(0, 100);
@@ -171,59 +176,205 @@ fn bad_parameters_and_data_are_named() {
     };
     check(|c| c.batch_size = 1, "batch_size: 1; batch normalisation needs at least 2");
     check(|c| c.patience = 0, "patience: ");
-    check(|c| c.max_epochs = 0, "max_epochs: ");
     check(|c| c.learning_rate = f64::NAN, "learning_rate: NaN is not a positive number");
     check(|c| c.learning_rate = -1.0, "learning_rate: ");
     check(|c| c.learning_rate = 1e30, "the loss became ");
-    // The memory does not hide a diverged encoder.
-    let mut model = Model::new(&spec(true, Convention::Release), 5).unwrap();
-    let wild = TrainConfig { learning_rate: 1e30, ..config() };
-    let error = train(&mut model, &wild, &good, &good, None, &mut Silent).unwrap_err();
-    assert!(matches!(error, Error::Diverged { .. }), "{error}");
+    // No memory hides a diverged encoder.
+    for kind in ModelKind::ALL {
+        let mut model = Model::new(&spec(kind, Convention::Release), 5).unwrap();
+        let wild = TrainConfig { learning_rate: 1e30, ..config() };
+        let error = train(&mut model, &wild, &good, &good, None, &mut Silent).unwrap_err();
+        assert!(matches!(error, Error::Diverged { .. }), "{kind}: {error}");
+    }
     let narrow = Rows::new(vec![0.5; 19 * 40], vec![19]).unwrap();
     assert_eq!(refused(config(), &narrow), "linear: x must have shape (N, 20), found (32, 19)");
 
+    let missing = ModelSpec::mlp(&[20, 8], MemorySpec::memae(0), Convention::Release);
+    assert!(Model::new(&missing, 1).unwrap_err().to_string().starts_with("attention.capacity: 0 slots"));
     let build = |widths: &[usize]| Model::new(&ModelSpec::mlp(widths, MemorySpec::None, Convention::Release), 1);
     assert!(build(&[20]).unwrap_err().to_string().starts_with("widths: "));
     assert!(build(&[20, 0]).unwrap_err().to_string().starts_with("widths: "));
 }
 
+/// A model that reconstructs with a constant factor, which the test chooses, per pass.
+struct Factors {
+    train: fn(u64) -> f32,
+    evaluation: f32,
+    passes: u64,
+    weight: Param,
+}
+
+impl Factors {
+    fn new(train: fn(u64) -> f32, evaluation: f32) -> Self {
+        Self { train, evaluation, passes: 0, weight: Param::new(Tensor::full([20, 20], 0.0)) }
+    }
+
+    fn run(mut self) -> Result<TrainOutcome, String> {
+        let config = TrainConfig { max_epochs: 3, ..config() };
+        train(&mut self, &config, &rows(0, 96), &rows(96, 128), None, &mut Silent).map_err(|error| error.to_string())
+    }
+}
+
+impl Module for Factors {
+    fn forward(&mut self, tape: &mut Tape, x: Var) -> rftm_tensor::Result<Var> {
+        self.passes += 1;
+        let factor = (self.train)(self.passes);
+        let mut weight = Tensor::zeros([20, 20]);
+        weight.data_mut().iter_mut().step_by(21).for_each(|diagonal| *diagonal = factor);
+        let x = ops::linear(tape, &x, &Var::constant(weight), None)?;
+        // A parameter that does nothing: there must be one.
+        let mut small = x.value().clone();
+        small.data_mut().fill(0.0);
+        let weight = tape.param(&self.weight);
+        let nothing = ops::linear(tape, &Var::constant(small), &weight, None)?;
+        let both = ops::concat(tape, &x, &nothing)?;
+        let mut sum = Tensor::zeros([20, 40]);
+        sum.data_mut().iter_mut().step_by(41).for_each(|one| *one = 1.0);
+        ops::linear(tape, &both, &Var::constant(sum), None)
+    }
+
+    fn infer(&self, mut x: Tensor, _: Inference) -> rftm_tensor::Result<Tensor> {
+        x.data_mut().iter_mut().for_each(|x| *x *= self.evaluation);
+        Ok(x)
+    }
+
+    fn visit(&mut self, visitor: &mut dyn Visitor<f32>) {
+        visitor.param("weight", &mut self.weight);
+    }
+}
+
+/// Three steps are an epoch. What explodes, or is not a number, ends the training with its place and value.
+#[test]
+fn failures_are_found_where_they_happen() {
+    let check = |train: fn(u64) -> f32, evaluation: f32, expected: &str| {
+        let error = Factors::new(train, evaluation).run().unwrap_err();
+        assert!(error.starts_with("the loss became "), "{error}");
+        assert!(error.contains(expected), "{error}");
+    };
+    Factors::new(|_| 0.5, 0.5).run().unwrap();
+    // A thousand times as large as the data may be a bad start; far more is the end.
+    Factors::new(|_| 900.0, 900.0).run().unwrap();
+    check(|_| 1e5, 0.5, "in epoch 1, step 1: ");
+    check(|pass| if pass == 5 { 1e5 } else { 0.5 }, 0.5, "in epoch 2, step 2: ");
+    check(|pass| if pass == 5 { f32::NAN } else { 0.5 }, 0.5, "NaN in epoch 2, step 2: ");
+    check(|pass| if pass == 9 { 1e30 } else { 0.5 }, 0.5, "inf in epoch 3, step 3: ");
+    check(|_| 0.5, f32::NAN, "NaN in the validation after epoch 1: ");
+    check(|_| 0.5, 1e5, "in the validation after epoch 1: ");
+    let value = Factors::new(|_| 0.5, 1e5).run().unwrap_err();
+    assert!(value.contains("e9 in") || value.contains("e8 in"), "a number in full: {value}");
+}
+
+#[test]
+fn no_epoch_measures_the_model_as_it_was_built() {
+    let config = TrainConfig { max_epochs: 0, ..config() };
+    for kind in ModelKind::ALL {
+        let mut model = Model::new(&spec(kind, Convention::Release), 5).unwrap();
+        let digest = model.digest();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        let outcome =
+            train(&mut model, &config, &rows(0, 300), &rows(300, 380), Some(&path), &mut StopAfter(1)).unwrap();
+        let TrainOutcome::Finished(report) = outcome else { panic!("there was nothing to stop") };
+        assert_eq!(model.digest(), digest);
+        assert_eq!((report.epochs, report.best_epoch, report.hit_epoch_limit), (0, 0, false));
+        assert!(report.history.is_empty() && !path.exists());
+        // The loss by another way: scores are the lengths of residuals.
+        let squares: f64 = model.scores(&rows(300, 380)).unwrap().iter().map(|score| f64::from(*score).powi(2)).sum();
+        assert!((report.best_validation_loss - squares / 1600.0).abs() < 1e-6, "{kind}");
+    }
+    let error = train(&mut Factors::new(|_| 0.5, 1e9), &config, &rows(0, 96), &rows(96, 128), None, &mut Silent);
+    assert!(error.unwrap_err().to_string().contains("in the validation of the untrained model: "));
+}
+
+/// A memory whose pruning leaves nothing makes no NaN: it is trained to the end, and the report says what happened.
+#[test]
+fn a_memory_that_is_pruned_away_is_a_warning() {
+    let config_of = |shrinkage| AttentionConfig { shrinkage, ..AttentionConfig::new(100) };
+    for (shrinkage, warned) in [(0.9, true), (0.0, false)] {
+        let spec = ModelSpec::mlp(&[20, 16, 8], MemorySpec::MemAe(config_of(shrinkage)), Convention::Release);
+        let mut model = Model::new(&spec, 5).unwrap();
+        let outcome = train(&mut model, &config(), &rows(0, 300), &rows(300, 380), None, &mut Silent).unwrap();
+        let TrainOutcome::Finished(report) = outcome else { panic!("nobody stopped it") };
+        assert!(report.best_validation_loss.is_finite());
+        assert!(model.scores(&rows(300, 380)).unwrap().iter().all(|score| score.is_finite()));
+        let found = report.warnings.iter().find(|warning| warning.contains("found no slot"));
+        // 12 epochs of 300 training and 80 validation samples.
+        let expected = "memory.empty_reads: 4560 latents found no slot and read the zero vector";
+        assert_eq!(found.map(String::as_str), warned.then_some(expected));
+    }
+}
+
 #[test]
 fn scores_do_not_depend_on_the_batch() {
-    let mut model = Model::new(&spec(true, Convention::Release), 5).unwrap();
-    train(&mut model, &config(), &rows(0, 300), &rows(300, 380), None, &mut Silent).unwrap();
-    let samples = rows(100, 421);
-    let expected = model.scores(&samples).unwrap();
-    for batch_size in [1, 7, 64, 1000] {
-        assert_eq!(rftm_models::scores(&model, &samples, batch_size).unwrap(), expected, "{batch_size}");
+    for kind in ModelKind::ALL {
+        let mut model = Model::new(&spec(kind, Convention::Release), 5).unwrap();
+        train(&mut model, &config(), &rows(0, 300), &rows(300, 380), None, &mut Silent).unwrap();
+        let samples = rows(100, 421);
+        let expected = model.scores(&samples).unwrap();
+        for batch_size in [1, 7, 64, 1000] {
+            assert_eq!(rftm_models::scores(&model, &samples, batch_size).unwrap(), expected, "{kind} {batch_size}");
+        }
+        let reconstructed = rftm_models::reconstruct(&model, &samples, 100).unwrap();
+        assert_eq!(reconstructed.len(), 321 * 20);
     }
-    let reconstructed = rftm_models::reconstruct(&model, &samples, 100).unwrap();
-    assert_eq!(reconstructed.len(), 321 * 20);
+}
+
+/// MNAD's items are state: the best epoch's come back with its weights, and a saved model scores as before.
+#[test]
+fn items_are_saved_with_the_model() {
+    let mut model = Model::new(&spec(ModelKind::Mnad, Convention::Release), 5).unwrap();
+    let items = |model: &Model| match model.bottleneck() {
+        Bottleneck::Items(memory) => memory.items().clone(),
+        _ => panic!("it has items"),
+    };
+    let before = items(&model);
+    train(&mut model, &config(), &rows(0, 300), &rows(300, 380), None, &mut Silent).unwrap();
+    assert_ne!(items(&model), before);
+    let state = StateDict::of(&mut model, "");
+    let mut loaded = Model::new(model.spec(), 6).unwrap();
+    state.apply(&mut loaded).unwrap();
+    assert_eq!(items(&loaded), items(&model));
+    assert_eq!(loaded.scores(&rows(300, 380)).unwrap(), model.scores(&rows(300, 380)).unwrap());
 }
 
 #[test]
 fn a_seed_is_a_model() {
-    let digest = |seed| Model::new(&spec(true, Convention::Release), seed).unwrap().digest();
-    assert_eq!(digest(1), digest(1));
-    assert_ne!(digest(1), digest(2));
+    for kind in ModelKind::ALL {
+        let digest = |seed| Model::new(&spec(kind, Convention::Release), seed).unwrap().digest();
+        assert_eq!(digest(1), digest(1));
+        assert_ne!(digest(1), digest(2));
+    }
 }
 
-/// The paper's CIFAR-10 autoencoder has its shapes under both paddings, and trains with and without the memory.
+/// The paper's CIFAR-10 autoencoder has its shapes under both paddings, and trains with every memory.
 #[test]
 fn images_are_restored_to_their_size() {
     for (padding, latent) in [(0, 512), (1, 2048)] {
-        let twin = MemorySpec::twin(Convention::Release);
-        let mut model = Model::new(&ModelSpec::cifar10(padding, twin, Convention::Release), 1).unwrap();
-        let rftm_models::Bottleneck::Twin(memory) = model.bottleneck() else { panic!("it has a twin memory") };
-        assert_eq!(memory.cortex().unwrap().slots().dims(), [1000, latent]);
-        let pixels = (0..6 * 3 * 32 * 32).map(|i| ((i * 37) % 101) as f32 / 101.0).collect();
-        let images = Rows::new(pixels, vec![3, 32, 32]).unwrap();
-        let config = TrainConfig { batch_size: 3, max_epochs: 2, ..config() };
-        train(&mut model, &config, &images, &images, None, &mut Silent).unwrap();
-        assert_eq!(rftm_models::reconstruct(&model, &images, 4).unwrap().len(), 6 * 3 * 32 * 32);
+        for kind in [ModelKind::MemAe, ModelKind::Mnad, ModelKind::Rftm] {
+            let capacities = Capacities { hippocampus: 50, cortex: 1000, ..Capacities::CIFAR10 };
+            let memory = MemorySpec::of(kind, Convention::Release, capacities);
+            let mut model = Model::new(&ModelSpec::cifar10(padding, memory, Convention::Release), 1).unwrap();
+            let dims = match model.bottleneck() {
+                Bottleneck::Identity => panic!("it has a memory"),
+                Bottleneck::Twin(memory) => memory.cortex().unwrap().slots().dims().to_vec(),
+                Bottleneck::Attention(memory) => memory.slots().dims().to_vec(),
+                Bottleneck::Items(memory) => memory.items().dims().to_vec(),
+            };
+            let slots = match kind {
+                ModelKind::MemAe => 500,
+                ModelKind::Mnad => 10,
+                _ => 1000,
+            };
+            assert_eq!(dims, [slots, latent]);
+            let pixels = (0..6 * 3 * 32 * 32).map(|i| ((i * 37) % 101) as f32 / 101.0).collect();
+            let images = Rows::new(pixels, vec![3, 32, 32]).unwrap();
+            let config = TrainConfig { batch_size: 3, max_epochs: 2, ..config() };
+            train(&mut model, &config, &images, &images, None, &mut Silent).unwrap();
+            assert_eq!(rftm_models::reconstruct(&model, &images, 4).unwrap().len(), 6 * 3 * 32 * 32);
+        }
     }
     let odd = rftm_models::Architecture::Conv { image: [9, 8], channels: vec![1, 4], kernel: 3, stride: 2, padding: 1 };
-    let spec = ModelSpec { architecture: odd, ..spec(false, Convention::Release) };
+    let spec = ModelSpec { architecture: odd, ..spec(ModelKind::Ae, Convention::Release) };
     assert!(Model::new(&spec, 1).unwrap_err().to_string().starts_with("image: "));
 }
 
@@ -231,9 +382,13 @@ fn images_are_restored_to_their_size() {
 #[test]
 fn a_scorer_agrees_with_its_model() {
     let specs = [
-        (spec(false, Convention::Text), vec![20]),
-        (spec(true, Convention::Release), vec![20]),
+        (spec(ModelKind::Ae, Convention::Text), vec![20]),
+        (spec(ModelKind::Rftm, Convention::Release), vec![20]),
+        (spec(ModelKind::MemAe, Convention::Release), vec![20]),
+        (spec(ModelKind::Mnad, Convention::Release), vec![20]),
         (ModelSpec::cifar10(0, MemorySpec::None, Convention::Release), vec![3, 32, 32]),
+        (ModelSpec::cifar10(0, MemorySpec::memae(500), Convention::Release), vec![3, 32, 32]),
+        (ModelSpec::cifar10(1, MemorySpec::mnad(), Convention::Release), vec![3, 32, 32]),
         (ModelSpec::cifar10(1, MemorySpec::twin(Convention::Text), Convention::Text), vec![3, 32, 32]),
     ];
     for (spec, shape) in specs {
