@@ -1,7 +1,7 @@
 //! A model as a list of operations with their shapes, and how many floating-point operations their products take.
 
 use anyhow::Result;
-use rftm_memory::UnitConfig;
+use rftm_memory::{AttentionConfig, ItemConfig, UnitConfig};
 use rftm_models::{Architecture, MemorySpec, ModelSpec};
 use rftm_tensor::conv::Geometry;
 
@@ -49,6 +49,20 @@ pub enum Layer {
         /// Width of the latent.
         width: usize,
     },
+    /// MemAE's memory.
+    Attention {
+        /// Capacity, and how weights are pruned.
+        config: AttentionConfig,
+        /// Width of the latent.
+        width: usize,
+    },
+    /// MNAD's memory.
+    Items {
+        /// Capacity, and the losses.
+        config: ItemConfig,
+        /// Width of the latent.
+        width: usize,
+    },
     /// The mean squared error.
     Loss {
         /// Elements a sample.
@@ -80,7 +94,20 @@ impl Layer {
                 let forgotten = if pass == Pass::Training { unit.forgotten() } else { 0 };
                 (unit.capacity - forgotten) * width
             }
+            // The similarities, and the read.
+            Self::Attention { config: AttentionConfig { capacity, .. }, width }
+            | Self::Items { config: ItemConfig { capacity, .. }, width } => 2 * capacity * width,
             Self::Norm { .. } | Self::Layout { .. } | Self::Loss { .. } => 0,
+        }
+    }
+
+    /// How often the forward product is done in a training step; `dx`: somebody wants the gradient by the input.
+    #[must_use]
+    pub fn times(&self, dx: bool) -> usize {
+        match self {
+            // Backward is sparse, or there is none.
+            Self::Memory { .. } | Self::Items { .. } => 1,
+            _ => 2 + usize::from(dx),
         }
     }
 
@@ -107,6 +134,8 @@ impl Layer {
                 let k = unit.top_k.unwrap_or(unit.capacity);
                 format!("memory read N={} k={k} nu={} L'={width}", unit.capacity, unit.forgetting_rate)
             }
+            Self::Attention { config, width } => format!("MemAE's memory N={} L'={width}", config.capacity),
+            Self::Items { config, width } => format!("MNAD's memory N={} L'={width}", config.capacity),
             Self::Loss { .. } => "MSE".to_owned(),
         }
     }
@@ -149,11 +178,24 @@ pub fn layers(spec: &ModelSpec) -> Result<Vec<Layer>> {
             (encoder, decoder, latent, channels[0] * image[0] * image[1])
         }
     };
-    if let MemorySpec::Twin { hippocampus, cortex, connector } = spec.memory {
-        for unit in [hippocampus, cortex].into_iter().flatten() {
-            encoder.push(Layer::Memory { unit, width: latent });
-            if connector {
-                encoder.push(Layer::Norm { pixels: [1, 1], channels: latent, active: true });
+    match spec.memory {
+        MemorySpec::None => {}
+        MemorySpec::Twin { hippocampus, cortex, connector } => {
+            for unit in [hippocampus, cortex].into_iter().flatten() {
+                encoder.push(Layer::Memory { unit, width: latent });
+                if connector {
+                    encoder.push(Layer::Norm { pixels: [1, 1], channels: latent, active: true });
+                }
+            }
+        }
+        MemorySpec::MemAe(config) => encoder.push(Layer::Attention { config, width: latent }),
+        MemorySpec::Mnad(config) => {
+            encoder.push(Layer::Items { config, width: latent });
+            // Query and read, side by side.
+            match decoder.first_mut() {
+                Some(Layer::Linear { inputs, .. }) => *inputs *= 2,
+                Some(Layer::Conv { channels: [_, small], .. }) => *small *= 2,
+                _ => {}
             }
         }
     }
@@ -172,17 +214,19 @@ fn conv(pair: &[usize], geometry: Geometry, transposed: bool, active: bool) -> [
     [layer, Layer::Norm { pixels, channels, active }]
 }
 
-/// Floating-point operations of the matrix products of one step, `2 m n k` each, in 1e9. Backward of a memory read has
-/// no product: it is sparse.
+/// Floating-point operations of the matrix products of one step, `2 m n k` each, in 1e9. Backward of a twin memory's
+/// read has no product: it is sparse.
 #[must_use]
 pub fn gflop(layers: &[Layer], batch: usize, pass: Pass) -> f64 {
     let mut first = true;
     let mut total = 0;
     for layer in layers {
-        let times = match (layer, pass) {
-            (Layer::Memory { .. }, _) | (_, Pass::Scoring) => 1,
-            (Layer::Linear { .. } | Layer::Conv { .. }, Pass::Training) if std::mem::take(&mut first) => 2,
-            (_, Pass::Training) => 3,
+        let times = match pass {
+            Pass::Scoring => 1,
+            Pass::Training => {
+                let is_layer = matches!(layer, Layer::Linear { .. } | Layer::Conv { .. });
+                layer.times(!(is_layer && std::mem::take(&mut first)))
+            }
         };
         total += times * layer.products(pass);
     }
@@ -220,6 +264,9 @@ mod tests {
         // 45 of 50 and 500 of 1000 slots survive; all 1050 are read in evaluation.
         check("fc_rftm", Pass::Training, 512e-9 * (step + 545.0 * 128.0));
         check("fc_rftm", Pass::Scoring, 512e-9 * (both_ways + 1050.0 * 128.0));
+        // 100 slots are compared and read; 10 items are, too, and the decoder's first layer is wider by 128.
+        check("fc_memae", Pass::Training, 512e-9 * (step + 3.0 * 200.0 * 128.0));
+        check("fc_mnad", Pass::Training, 512e-9 * (step + 20.0 * 128.0 + 3.0 * 128.0 * 256.0));
     }
 
     /// By hand, padding 1: 16^2 x 27 x 64 = 442 368 products in the first layer, 8^2 x 576 x 128 = 4 718 592 in each of
@@ -240,7 +287,7 @@ mod tests {
 
     #[test]
     fn the_list_is_that_of_the_model() {
-        for case in Case::ALL {
+        for case in Case::ALL.into_iter().chain(Case::BASELINES) {
             let spec = case.spec();
             let mut trained = 0;
             for layer in layers(&spec).unwrap() {
@@ -252,7 +299,8 @@ mod tests {
                     }
                     Layer::Norm { channels, .. } => 2 * channels,
                     Layer::Memory { unit, width } => unit.capacity * width,
-                    Layer::Layout { .. } | Layer::Loss { .. } => 0,
+                    Layer::Attention { config, width } => config.capacity * width,
+                    Layer::Items { .. } | Layer::Layout { .. } | Layer::Loss { .. } => 0,
                 };
             }
             let mut model = rftm_models::Model::new(&spec, 1).unwrap();

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use rftm_autograd::{Tape, Var, ops};
-use rftm_memory::MemoryUnit;
+use rftm_memory::{AttentionMemory, ItemMemory, MemoryUnit};
 use rftm_nn::{BatchNorm, ChannelsFirst, ChannelsLast, Conv2d, ConvOptions, ConvTranspose2d, Linear, Module};
 use rftm_tensor::Tensor;
 
@@ -63,6 +63,10 @@ impl Op {
                 (Box::new(ChannelsFirst), vec![batch, height, width, channels])
             }
             Layer::Memory { unit, width } => (Box::new(MemoryUnit::new(width, unit, 1)?), vec![batch, width]),
+            Layer::Attention { config, width } => {
+                (Box::new(AttentionMemory::new(width, config, 1)?), vec![batch, width])
+            }
+            Layer::Items { config, width } => (Box::new(ItemMemory::new(width, config, 1)?), vec![batch, width]),
             Layer::Loss { len } => (Box::new(Loss { target: tensor(&[batch, len], 4)? }), vec![batch, len]),
         };
         let mut op = Self { module, tape: Tape::new(), x: tensor(&dims, 5)?, dy: Tensor::scalar(1.0), wants_dx };
@@ -144,7 +148,7 @@ mod tests {
 
     #[test]
     fn every_operation_of_every_case_runs() {
-        for case in Case::ALL {
+        for case in Case::ALL.into_iter().chain(Case::BASELINES) {
             for (index, layer) in layers(&case.spec()).unwrap().into_iter().enumerate() {
                 let [forward, backward] = Op::new(layer, 2, index > 1).unwrap().step().unwrap();
                 let idle = matches!(layer, Layer::Layout { back: false, .. });

@@ -26,7 +26,8 @@ use rftm_models::ModelSpec;
   step capacity                             a cost curve: batch, capacity, latent, forgetting, top_k
   step gemm_peak | bandwidth | gemm         the machine's limits; products of other crates")]
 struct Arguments {
-    /// A case (fc_ae, fc_rftm, conv_ae_p1, conv_ae_p0, conv_rftm_p1, conv_rftm_p0), a curve, gemm_peak, bandwidth, gemm.
+    /// A case (fc_ae, fc_rftm, conv_ae_p1, conv_ae_p0, conv_rftm_p1, conv_rftm_p0, fc_memae, fc_mnad), a
+    /// curve, gemm_peak, bandwidth, gemm.
     #[arg(value_parser = subject)]
     subject: Subject,
     /// Threads inside a step.
@@ -164,7 +165,7 @@ fn operations(case: Case, threads: usize, rounds: usize) -> Result<()> {
         let [forward_ms, backward_ms] = ops::Op::new(layer, BATCH, index > first)?.times(rounds)?;
         // Alone, a layer would count as the first one, whose gradient by the input is not taken.
         let products = 2e-9 * (BATCH * layer.products(Pass::Training)) as f64;
-        let gflop = products * if matches!(layer, Layer::Memory { .. }) { 1.0 } else { 2.0 + f64::from(index > first) };
+        let gflop = products * layer.times(index > first) as f64;
         let case = case.to_string();
         print(&Record::Op(Op { case, index, op: layer.name(), threads, forward_ms, backward_ms, gflop }))?;
     }
