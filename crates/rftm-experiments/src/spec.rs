@@ -6,7 +6,7 @@ use rftm_models::{Architecture, Capacities, MemorySpec, ModelKind, ModelSpec};
 
 use crate::cell::Cell;
 use crate::definition::Variant;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::protocol::{DatasetProtocol, Unit};
 
 /// The model `kind` for `dataset` under `variant`.
