@@ -56,6 +56,7 @@ impl<'a> Estimator<'a> {
         let mut estimator = Self { protocol, threads, measured: BTreeMap::new() };
         for record in ledger.records() {
             if let Some(finished) = record.finished()
+                && finished.epochs > 0
                 && record.environment.cpu == cpu
                 && record.environment.threads == threads
             {
@@ -77,7 +78,8 @@ impl<'a> Estimator<'a> {
 
     /// Takes a cell that has just finished into account.
     pub(crate) fn learn_end(&mut self, cell: &Cell, finished: &Finished) {
-        if !finished.hit_epoch_limit {
+        // An untrained network says nothing about early stopping either.
+        if !finished.hit_epoch_limit && finished.epochs > 0 {
             let measured = self.measured.entry((cell.dataset, cell.kind())).or_default();
             measured.stopped_cells += 1;
             measured.stopped_epochs += finished.epochs;

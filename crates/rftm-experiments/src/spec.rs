@@ -1,9 +1,9 @@
 //! From the protocol's hyper-parameters to a model, and back to the choices behind it.
 
-use rftm_data::DatasetId;
 use rftm_memory::UnitConfig;
 use rftm_models::{Architecture, MemorySpec, ModelKind, ModelSpec};
 
+use crate::arm::Arm;
 use crate::cell::Cell;
 use crate::definition::Variant;
 use crate::error::{Error, Result};
@@ -11,17 +11,26 @@ use crate::protocol::{DatasetProtocol, Unit};
 
 /// The model `kind` for `dataset` under `variant`.
 pub(crate) fn build(dataset: &DatasetProtocol, kind: ModelKind, variant: Variant) -> Result<ModelSpec> {
-    let memory = match kind {
-        ModelKind::Ae => MemorySpec::None,
-        ModelKind::Rftm => MemorySpec::Twin {
+    let memory = memory(dataset, kind, variant)?;
+    let mut architecture = dataset.architecture.clone();
+    if let (Architecture::Conv { padding, .. }, Some(chosen)) = (&mut architecture, variant.padding) {
+        *padding = chosen;
+    }
+    Ok(ModelSpec { architecture, ..ModelSpec::mlp(&[], variant.arm.apply(memory), variant.convention) })
+}
+
+/// What stands between encoder and decoder of `kind`: the one place that knows the models' memories by name.
+fn memory(dataset: &DatasetProtocol, kind: ModelKind, variant: Variant) -> Result<MemorySpec> {
+    match kind {
+        ModelKind::Ae => Ok(MemorySpec::None),
+        ModelKind::Rftm => Ok(MemorySpec::Twin {
             hippocampus: Some(unit(&dataset.hippocampus, variant)),
             cortex: Some(unit(&dataset.cortex, variant)),
             connector: true,
-        },
-        ModelKind::MemAe | ModelKind::Mnad => return Err(Error::NotBuilt { kind, dataset: dataset.id }),
-    };
-    let architecture = dataset.architecture.clone();
-    Ok(ModelSpec { architecture, ..ModelSpec::mlp(&[], memory, variant.convention) })
+        }),
+        // MemAE with `dataset.memae_capacity` slots.
+        ModelKind::MemAe | ModelKind::Mnad => Err(Error::NotBuilt { kind, dataset: dataset.id }),
+    }
 }
 
 fn unit(unit: &Unit, variant: Variant) -> UnitConfig {
@@ -34,9 +43,9 @@ fn unit(unit: &Unit, variant: Variant) -> UnitConfig {
     }
 }
 
-/// Whether this version can build the model and read the data set. `rftm-data` has no reader for CIFAR-10 yet.
-pub(crate) fn is_built(dataset: &DatasetProtocol, kind: ModelKind) -> bool {
-    ModelKind::available().contains(&kind) && dataset.id != DatasetId::Cifar10
+/// Whether this version can build the model.
+pub(crate) fn is_built(kind: ModelKind) -> bool {
+    ModelKind::available().contains(&kind)
 }
 
 /// Whether the model takes samples as rows, not as images.
@@ -47,13 +56,28 @@ pub(crate) fn is_flat(model: &ModelSpec) -> bool {
     }
 }
 
+/// The padding of a convolutional model.
+pub(crate) fn padding(architecture: &Architecture) -> Option<usize> {
+    match architecture {
+        Architecture::Mlp { .. } => None,
+        Architecture::Conv { padding, .. } => Some(*padding),
+    }
+}
+
 /// The choices behind a cell. A model without a memory is the same whether or not memories forget at inference.
 pub(crate) fn variant_of(cell: &Cell) -> Variant {
-    let forget_at_inference = match &cell.model.memory {
-        MemorySpec::None => false,
+    let memory = &cell.model.memory;
+    let forget_at_inference = match memory {
         MemorySpec::Twin { hippocampus, cortex, .. } => {
             hippocampus.iter().chain(cortex).any(|unit| unit.forget_in_evaluation)
         }
+        _ => false,
     };
-    Variant { convention: cell.convention, forget_at_inference, max_epochs: cell.train.max_epochs }
+    Variant {
+        convention: cell.convention,
+        forget_at_inference,
+        max_epochs: cell.train.max_epochs,
+        padding: padding(&cell.model.architecture),
+        arm: Arm::of(memory),
+    }
 }
