@@ -268,8 +268,13 @@ impl Maker<'_> {
         let mut models: Vec<ModelKind> = row_ids.iter().map(|&(_, kind)| kind).collect();
         let mut seen = BTreeSet::new();
         models.retain(|kind| seen.insert(*kind));
+        // A reading that is not the default has rows for what was run only; its averages say of how many classes.
+        let whole = match scope {
+            Scope::Everything if !self.definition.is_look() => Some(self.definition.classes(self.dataset.id).len()),
+            _ => None,
+        };
         let mut averages: Vec<(u8, Row)> =
-            models.iter().filter_map(|&kind| average(&rows, kind)).map(|row| (0, row)).collect();
+            models.iter().filter_map(|&kind| average(&rows, kind, whole)).map(|row| (0, row)).collect();
         let tried: BTreeSet<u8> = match scope {
             Scope::Cells(_) => rows.iter().map(|(class, _)| *class).collect(),
             Scope::Everything => {
@@ -389,8 +394,8 @@ impl Maker<'_> {
 }
 
 /// The mean over the rows of `kind` that have a result of ours; the other side over the same rows. Its ± is the mean of
-/// the rows' standard deviations, as in the paper.
-fn average(rows: &[(u8, Row)], kind: ModelKind) -> Option<Row> {
+/// the rows' standard deviations, as in the paper. `whole`: the classes of the definition, where not all have rows.
+fn average(rows: &[(u8, Row)], kind: ModelKind, whole: Option<usize>) -> Option<Row> {
     let of_kind: Vec<&Row> = rows.iter().map(|(_, row)| row).filter(|row| row.model == kind).collect();
     let done: Vec<&Row> = of_kind.iter().copied().filter(|row| row.seeds_done > 0).collect();
     if done.is_empty() {
@@ -405,7 +410,7 @@ fn average(rows: &[(u8, Row)], kind: ModelKind) -> Option<Row> {
     };
     let compare = |metric| Comparison { reference: over(metric, 0), ours: over(metric, 1), best: [false; 2] };
     Some(Row {
-        class: RowClass::Average { done: done.len(), asked: of_kind.len() },
+        class: RowClass::Average { done: done.len(), asked: whole.unwrap_or(of_kind.len()) },
         model: kind,
         values: [compare(0), compare(1), compare(2)],
         seeds_done: of_kind.iter().map(|row| row.seeds_done).sum(),
