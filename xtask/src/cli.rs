@@ -68,25 +68,28 @@ pub(crate) struct Bench {
 /// Without a flag: a quick look with few classes, one seed and few epochs, on MNIST where it is found or can be fetched
 /// and on built-in glyphs otherwise; results go to runs/look. With --full: the paper's protocol; results go to
 /// docs/results. A run that was stopped (Ctrl-C, kill, power cut) goes on where it was when the same command is given
-/// again. Lists are separated by commas.
+/// again; cells that failed are tried again, too. Lists are separated by commas.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   cargo xtask reproduce
   cargo xtask reproduce --full --dry-run
   cargo xtask reproduce --full --dataset mnist --class 0,1,9 --model ae,rftm --seed 1997
-  cargo xtask reproduce --full --dataset fashion-mnist --class coat --convention text --jobs 2
+  cargo xtask reproduce --only table1 --dataset fashion-mnist --class coat --convention text --jobs 2
+  cargo xtask reproduce --only table2 --class coat --seed 1997
+  cargo xtask reproduce --only table1 --dataset cifar-10 --padding 1
   cargo xtask reproduce --full --shard 2/8 --out shard2        part 2 of 8; then: cargo xtask ledger merge
   cargo xtask reproduce --quick                                does it work at all? Under a minute
 
 Exit codes: 0 all done, 1 a cell failed or the run could not go on, 2 a wrong argument, 130 stopped by Ctrl-C.")]
 pub(crate) struct Reproduce {
-    /// The paper's protocol: all classes, models and seeds, training until early stopping.
+    /// The paper's protocol, Tables 1 and 2: all classes, models and seeds, training until early stopping.
     #[arg(long, conflicts_with = "quick")]
     pub(crate) full: bool,
     /// A smoke run for CI: tiny, on glyphs, from scratch each time, in runs/quick.
     #[arg(long, conflicts_with_all = ["only", "dataset", "shard"])]
     pub(crate) quick: bool,
-    /// Only these tables of the paper (implies --full).
+    /// Only these: table1, table2, untrained (scores before the first step), evidence (readings of the paper) (implies
+    /// --full).
     #[arg(long, value_name = "TABLE", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
     /// Only these data sets: mnist, fashion-mnist, cifar-10, glyphs.
@@ -107,6 +110,9 @@ pub(crate) struct Reproduce {
     /// Let the memories forget at inference, too.
     #[arg(long)]
     pub(crate) forget_at_inference: bool,
+    /// Padding of the convolutional models, which the paper does not give: 0 or 1.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=1))]
+    pub(crate) padding: Option<u8>,
     /// Stop training after so many epochs at the latest.
     #[arg(long, value_name = "N")]
     pub(crate) max_epochs: Option<NonZeroUsize>,
@@ -116,7 +122,7 @@ pub(crate) struct Reproduce {
     /// Threads inside a cell [default: all cores with one job, otherwise 1].
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
-    /// Only part I of N, for several machines; give each its own --out.
+    /// Only part I of N, for several machines; give each its own --out (docs/cluster.md).
     #[arg(long, value_name = "I/N")]
     pub(crate) shard: Option<Shard>,
     /// Folder with the data sets [default: $RFTM_DATA, then data].
@@ -133,7 +139,7 @@ pub(crate) struct Reproduce {
     pub(crate) offline: bool,
 }
 
-/// Write the tables again from the ledger alone.
+/// Write all tables again from the ledger alone, as Markdown, CSV and LaTeX.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  cargo xtask report\n  cargo xtask report --out runs/look")]
 pub(crate) struct Report {

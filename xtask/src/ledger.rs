@@ -32,7 +32,7 @@ pub(crate) fn run(command: &cli::Ledger) -> Result<ExitCode> {
                     }
                     Outcome::Failed { error } => format!("failed: {}", error.lines().next().unwrap_or_default()),
                 };
-                println!("{}  {}, {}: {result}", record.key, record.cell, record.cell.convention);
+                println!("{}  {}, {}: {result}", record.key, record.cell, record.cell.reading());
             });
             torn.iter().for_each(|torn| eprintln!("warning: {torn}"));
             Ok(ExitCode::SUCCESS)

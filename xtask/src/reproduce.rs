@@ -46,7 +46,6 @@ pub(crate) fn run(arguments: &Reproduce) -> Result<ExitCode> {
         selection.max_epochs = selection.max_epochs.or(Some(GLYPH_EPOCHS));
     }
     let plan = Plan::new(&catalogue, &selection)?;
-    plan.notes.iter().for_each(|note| eprintln!("note: {note}"));
     let out = origin.or_default(arguments.out.as_ref(), default_out(arguments, &catalogue, &plan));
     let host = Host::detect(Path::new("."));
     let threads = arguments.threads.map(usize::from);
@@ -87,7 +86,7 @@ fn selection(arguments: &Reproduce, catalogue: &Catalogue) -> Selection {
     let definitions = if !arguments.only.is_empty() {
         arguments.only.clone()
     } else if arguments.full {
-        catalogue.definitions.iter().filter(|definition| definition.is_full()).map(|d| d.id.clone()).collect()
+        catalogue.definitions.iter().filter(|definition| definition.full).map(|d| d.id.clone()).collect()
     } else {
         vec!["look".to_owned()]
     };
@@ -99,6 +98,7 @@ fn selection(arguments: &Reproduce, catalogue: &Catalogue) -> Selection {
         seeds: arguments.seed.clone(),
         convention: arguments.convention,
         forget_at_inference: arguments.forget_at_inference,
+        padding: arguments.padding.map(usize::from),
         max_epochs: arguments.max_epochs.map(usize::from),
         shard: arguments.shard,
     };
@@ -116,7 +116,7 @@ fn selection(arguments: &Reproduce, catalogue: &Catalogue) -> Selection {
 fn default_out(arguments: &Reproduce, catalogue: &Catalogue, plan: &Plan) -> &'static str {
     let full = catalogue.protocol.train.max_epochs;
     let asked = arguments.full || !arguments.only.is_empty();
-    let is_protocol = |cell: &Cell| cell.train.max_epochs == full && cell.dataset != DatasetId::Glyphs;
+    let is_protocol = |cell: &Cell| [0, full].contains(&cell.train.max_epochs) && cell.dataset != DatasetId::Glyphs;
     match () {
         () if arguments.quick => QUICK,
         () if asked && plan.cells.iter().all(|(_, cell)| is_protocol(cell)) => RESULTS,
@@ -130,7 +130,7 @@ fn dry_run(catalogue: &Catalogue, plan: &Plan, out: &Path, parallelism: Parallel
     let estimator = Estimator::new(&catalogue.protocol, &ledger, &host.cpu, parallelism.threads);
     let waiting: Vec<_> = plan.cells.iter().filter(|(key, _)| ledger.finished(key).is_none()).collect();
     for (key, cell) in &waiting {
-        println!("{key}  {cell}, {}: about {}", cell.convention, duration(estimator.seconds(cell)));
+        println!("{key}  {cell}, {}: about {}", cell.reading(), duration(estimator.seconds(cell)));
     }
     let (seconds, basis) = estimator.total(waiting.iter().map(|(_, cell)| cell), parallelism.jobs);
     let Parallelism { jobs, threads } = parallelism;

@@ -50,7 +50,10 @@ fn wrong_values_name_the_flag_and_what_is_allowed() {
     check("reproduce --full --class 10", &["--class 10", "0 T-shirt/top"]);
     check("reproduce --full --dataset mnist --class coat", &["--class coat", "mnist: 0, 1"]);
     check("reproduce --full --dataset glyphs", &["--dataset glyphs", "mnist"]);
-    check("reproduce --only table9", &["--only table9", "table1"]);
+    check("reproduce --only table9", &["--only table9", "table1, table2, untrained, evidence"]);
+    check("reproduce --only table2 --class bag", &["--class bag", "4 Coat"]);
+    check("reproduce --only table1 --padding 2", &["--padding", "0..=1"]);
+    check("reproduce --only table1 --dataset mnist --padding 1", &["--padding 1", "cifar-10"]);
     check("reproduce --shard 3/2", &["--shard", "I from 1 to N"]);
     check("reproduce --jobs 0", &["--jobs"]);
     check("reproduce --max-epochs 0", &["--max-epochs"]);
@@ -70,6 +73,11 @@ fn a_dry_run_tells_the_plan_and_writes_nothing() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     let (_, full, _) = run(folder.path(), "reproduce --full --dataset mnist --class 0,1,9 --model ae,rftm --dry-run");
     assert!(full.contains("18 cells to run, 0 in docs/results already"), "{full}");
+    let (_, table2, _) = run(folder.path(), "reproduce --only table2 --class coat --seed 1997 --dry-run");
+    assert!(table2.contains("6 cells to run, 0 in docs/results already"), "{table2}");
+    assert!(table2.contains("class 4, rftm without cortex, seed 1997, `release`: about"), "{table2}");
+    let (_, untrained, _) = run(folder.path(), "reproduce --only untrained --dataset mnist --dry-run");
+    assert!(untrained.contains("60 cells to run, 0 in docs/results already"), "{untrained}");
     // Only the paper's protocol, asked for as such, goes among the committed results.
     for other in ["--dataset glyphs --max-epochs 300", "--full --max-epochs 100", "--dataset glyphs --shard 50/60"] {
         let (_, out, _) = run(folder.path(), &format!("reproduce {other} --dry-run"));
@@ -112,7 +120,12 @@ fn a_smoke_run_goes_all_the_way_and_its_results_can_be_reported_again() {
     let folder = empty();
     let (code, out, error) = run(folder.path(), "reproduce --quick");
     assert_eq!(code, 0, "{error}");
-    assert!(out.contains("Do not compare") && out.contains("| 0     | rftm  |"), "{out}");
+    assert!(
+        out.contains("Do not compare")
+            && out.contains("| 0         | rftm  |")
+            && out.contains("| wins of 1 | rftm  |"),
+        "{out}"
+    );
     assert!(error.contains("2 of 2 done") && error.contains("left"), "{error}");
     let table = fs::read(folder.path().join("runs/quick/look.md")).unwrap();
     let (code, again, _) = run(folder.path(), "report --out runs/quick");

@@ -1,10 +1,12 @@
+use std::path::{Path, PathBuf};
+
 use sha2::{Digest, Sha256};
 
 use crate::content::{self, Content, hex};
 use crate::idx::{self, Images, Kind};
 use crate::manifest::{FileEntry, FileSet};
 use crate::search::Found;
-use crate::{DatasetId, Error, Manifest, Result, SearchPath, glyphs};
+use crate::{DatasetId, Error, Manifest, Result, SearchPath, archive, cifar, glyphs};
 
 /// A labelled image set, whole in memory, as it came: no scaling, original order.
 #[derive(Debug, Clone)]
@@ -30,7 +32,7 @@ pub struct Dataset {
 }
 
 /// Images and their labels.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Split {
     /// `n * channels * height * width` bytes: image after image, within it channel after channel, row by row.
     pub pixels: Vec<u8>,
@@ -65,8 +67,7 @@ impl Split {
 /// Every file's content is checked against its SHA-256, so other or damaged data can never be used unnoticed.
 ///
 /// # Errors
-/// [`Error::NotFound`] says what was looked for and where; [`Error::File`] names file, offset and fault;
-/// [`Error::NotReadable`] for CIFAR-10, whose reader is yet to come.
+/// [`Error::NotFound`] says what was looked for and where; [`Error::File`] names file, offset and fault.
 pub fn load(id: DatasetId, path: &SearchPath) -> Result<Dataset> {
     load_with(&Manifest::built_in()?, id, path)
 }
@@ -78,7 +79,7 @@ pub fn load(id: DatasetId, path: &SearchPath) -> Result<Dataset> {
 pub fn load_with(manifest: &Manifest, id: DatasetId, path: &SearchPath) -> Result<Dataset> {
     match id {
         DatasetId::Glyphs => Ok(glyphs::dataset(&glyphs::Config::default())),
-        DatasetId::Cifar10 => Err(Error::NotReadable { id }),
+        DatasetId::Cifar10 => from_batches(manifest.require(id)?, path),
         DatasetId::Mnist | DatasetId::FashionMnist => {
             let set = manifest.require(id)?;
             from_idx(id, set, &path.find(id, set)?)
@@ -130,4 +131,67 @@ fn from_idx(id: DatasetId, set: &FileSet, found: &Found) -> Result<Dataset> {
         checksum: hex(&whole.finalize()),
         origin: format!("IDX files in {}", found.folder.display()),
     })
+}
+
+/// CIFAR-10: the last file of the set is the test part. The official archive will do where the files are not unpacked.
+fn from_batches(set: &FileSet, path: &SearchPath) -> Result<Dataset> {
+    let id = DatasetId::Cifar10;
+    let (mut contents, origin) = match path.find(id, set) {
+        Ok(found) => (read_files(set, &found)?, format!("binary files in {}", found.folder.display())),
+        Err(missing) => match path.find_archive(set) {
+            Some(archive) => (read_archive(set, &archive)?, format!("archive {}", archive.display())),
+            None => return Err(missing),
+        },
+    };
+    let (mut whole, mut train) = (Sha256::new(), Split::default());
+    let mut test = Split::default();
+    let last = contents.len().saturating_sub(1);
+    for (index, (path, bytes)) in contents.drain(..).enumerate() {
+        whole.update(&bytes);
+        let part = if index == last { &mut test } else { &mut train };
+        cifar::append(part, &path, &bytes, set.classes.len())?;
+    }
+    Ok(Dataset {
+        id,
+        channels: cifar::CHANNELS,
+        height: cifar::SIDE,
+        width: cifar::SIDE,
+        class_names: set.classes.clone(),
+        train,
+        test,
+        checksum: hex(&whole.finalize()),
+        origin,
+    })
+}
+
+/// The checked content of every file, in the order of the set, with a path for messages.
+type Contents = Vec<(PathBuf, Vec<u8>)>;
+
+fn read_files(set: &FileSet, found: &Found) -> Result<Contents> {
+    let read = |(entry, path): (&FileEntry, &PathBuf)| {
+        let (mut content, mut bytes) = (Content::open(path)?, Vec::new());
+        content.rest(entry.bytes, |step| {
+            bytes.extend_from_slice(step);
+            Ok(())
+        })?;
+        content::check(path, content.sha256(), &entry.sha256)?;
+        Ok((path.clone(), bytes))
+    };
+    set.files.iter().zip(&found.files).map(read).collect()
+}
+
+fn read_archive(set: &FileSet, path: &Path) -> Result<Contents> {
+    let mut contents: Contents = set.files.iter().map(|file| (path.join(&file.name), Vec::new())).collect();
+    archive::each(path, &set.files, &mut |file, entry| {
+        let Some((name, bytes)) = set.files.iter().position(|one| one.name == file.name).map(|at| &mut contents[at])
+        else {
+            return Ok(());
+        };
+        entry.copy(&mut |step| {
+            bytes.extend_from_slice(step);
+            Ok(())
+        })?;
+        content::check(name, hex(&Sha256::digest(&*bytes)), &file.sha256)
+    })?;
+    Ok(contents)
 }

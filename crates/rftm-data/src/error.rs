@@ -20,20 +20,16 @@ pub enum Error {
         name: String,
     },
     /// No folder holds all files of the data set.
-    #[error("{}", not_found(*id, files, places))]
+    #[error("{}", not_found(*id, files, archive.as_deref(), places))]
     NotFound {
         /// The data set.
         id: DatasetId,
         /// The files it consists of; each may be plain or `.gz`.
         files: Vec<String>,
+        /// The archive that would do in their place.
+        archive: Option<String>,
         /// Every folder that was looked into, in order.
         places: Vec<Place>,
-    },
-    /// This version has no reader for the data set.
-    #[error("{id} can be fetched but not read yet: this version reads mnist, fashion-mnist and glyphs")]
-    NotReadable {
-        /// The data set.
-        id: DatasetId,
     },
     /// The operating system refused.
     #[error("cannot {action} {}: {source}", path.display())]
@@ -161,7 +157,7 @@ pub enum Fault {
         expected: u64,
     },
     /// The content goes on after its end.
-    #[error("the content should end here but goes on: the header does not describe this file")]
+    #[error("the content should end here but goes on: this is another file, or a damaged one")]
     Trailing,
     /// The first four bytes name another format.
     #[error("magic number {found:#010x}, expected {expected:#010x} ({what})")]
@@ -242,8 +238,12 @@ impl Error {
     }
 }
 
-fn not_found(id: DatasetId, files: &[String], places: &[Place]) -> String {
-    let mut text = format!("{id} not found. Looked for {} (each plain or as .gz) in", files.join(", "));
+fn not_found(id: DatasetId, files: &[String], archive: Option<&str>, places: &[Place]) -> String {
+    let mut text = format!("{id} not found. Looked for {} (each plain or as .gz)", files.join(", "));
+    if let Some(archive) = archive {
+        let _ = write!(text, ", or {archive} with all of them,");
+    }
+    text.push_str(" in");
     for place in places {
         let state = match place.missing.len() {
             _ if !place.folder.is_dir() => "no such folder".to_owned(),

@@ -13,7 +13,7 @@ pub enum DatasetId {
     Mnist,
     /// `fashion-mnist`: articles of clothing, 60,000 + 10,000 of 28x28.
     FashionMnist,
-    /// `cifar-10`: photographs, 50,000 + 10,000 of 3x32x32. It can be fetched but not yet read.
+    /// `cifar-10`: photographs, 50,000 + 10,000 of 3x32x32.
     #[serde(rename = "cifar-10")]
     Cifar10,
     /// `glyphs`: digits drawn by [`crate::glyphs`], no files needed.

@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
+mod archive;
 mod batches;
+pub mod cifar;
 mod content;
 mod dataset;
 mod error;

@@ -60,7 +60,22 @@ impl SearchPath {
                 places.push(Place { folder, origin: origin.clone(), missing });
             }
         }
-        Err(Error::NotFound { id, files: set.files.iter().map(|file| file.name.clone()).collect(), places })
+        let files = set.files.iter().map(|file| file.name.clone()).collect();
+        Err(Error::NotFound { id, files, archive: set.archive.clone(), places })
+    }
+
+    /// The archive of `set`, in a data folder or in one of the set's folders there.
+    pub(crate) fn find_archive(&self, set: &FileSet) -> Option<PathBuf> {
+        let name = set.archive.as_ref()?;
+        let folders = |root: &PathBuf| {
+            let inner: Vec<PathBuf> = set.folders.iter().map(|folder| root.join(folder)).collect();
+            std::iter::once(root.clone()).chain(inner)
+        };
+        self.folders
+            .iter()
+            .flat_map(|(root, _)| folders(root))
+            .map(|folder| folder.join(name))
+            .find(|file| file.is_file())
     }
 }
 

@@ -9,7 +9,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use common::{NAMES, files, gzip, manifest, mnist};
+use common::{NAMES, files, gzip, manifest, mnist, tar};
 use rand::RngCore;
 use rftm_data::{DatasetId, Error, FetchEvent, Manifest, Result, SearchPath, fetch, fetch_with, load_with};
 
@@ -276,21 +276,6 @@ fn glyphs_need_no_download() {
 }
 
 const BATCHES: [&str; 2] = ["data_batch_1.bin", "test_batch.bin"];
-
-fn tar(entries: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut archive = Vec::new();
-    for (name, content) in entries {
-        let mut header = [0; 512];
-        header[..name.len()].copy_from_slice(name.as_bytes());
-        header[124..135].copy_from_slice(format!("{:011o}", content.len()).as_bytes());
-        header[257..262].copy_from_slice(b"ustar");
-        archive.extend(header);
-        archive.extend(*content);
-        archive.resize(archive.len().next_multiple_of(512), 0);
-    }
-    archive.resize(archive.len() + 1024, 0);
-    gzip(&archive)
-}
 
 fn cifar(server: &Server) -> (Manifest, [Vec<u8>; 2]) {
     let contents = [content(), vec![5; 700]];

@@ -8,6 +8,9 @@ use rftm_models::{Convention, ModelKind, ModelSpec, TrainConfig};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::arm::Arm;
+use crate::{render, spec};
+
 /// Names the numerics of this code base. Bump it when a change alters results without altering any configuration
 /// (another summation order, another random stream): recorded cells then no longer count as done.
 pub const REVISION: u32 = 1;
@@ -54,12 +57,24 @@ impl Cell {
     pub fn kind(&self) -> ModelKind {
         self.model.kind()
     }
+
+    /// The reading of the paper, such as "`release`, forgetting at inference", for people.
+    #[must_use]
+    pub fn reading(&self) -> String {
+        render::reading(spec::variant_of(self))
+    }
 }
 
-/// Reads "mnist class 0, rftm, seed 1997", for people.
+/// Reads "mnist class 0, rftm, seed 1997" or "mnist class 0, rftm without cortex, seed 1997", for people.
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} class {}, {}, seed {}", self.dataset, self.class, self.kind(), self.train.seed)
+        let untrained = if self.train.max_epochs == 0 { "untrained " } else { "" };
+        write!(f, "{} class {}, {untrained}{}", self.dataset, self.class, self.kind())?;
+        let arm = Arm::of(&self.model.memory);
+        if arm != Arm::Full {
+            write!(f, " {arm}")?;
+        }
+        write!(f, ", seed {}", self.train.seed)
     }
 }
 

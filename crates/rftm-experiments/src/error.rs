@@ -77,14 +77,6 @@ pub enum Error {
         /// What is allowed.
         message: String,
     },
-    /// A model that this version cannot build.
-    #[error("{kind} for {dataset} is not built yet")]
-    NotBuilt {
-        /// The model.
-        kind: rftm_models::ModelKind,
-        /// The data set.
-        dataset: rftm_data::DatasetId,
-    },
     /// The data set is missing or unreadable.
     #[error(transparent)]
     Data(#[from] rftm_data::Error),

@@ -6,18 +6,33 @@ use std::fmt;
 use rftm_data::DatasetId;
 use rftm_models::ModelKind;
 
+use crate::arm::Arm;
 use crate::cell::Cell;
+use crate::definition::Variant;
 use crate::ledger::Ledger;
 use crate::protocol::Protocol;
 use crate::record::Finished;
+use crate::spec;
 
 /// Predicts seconds and epochs of cells.
 #[derive(Clone, Debug)]
 pub struct Estimator<'a> {
     protocol: &'a Protocol,
     threads: usize,
-    measured: BTreeMap<(DatasetId, ModelKind), Measured>,
+    measured: BTreeMap<Like, Measured>,
 }
+
+/// Cells that take equally long: data set, model, arm, padding.
+type Like = (DatasetId, ModelKind, Arm, Option<usize>);
+
+fn like(cell: &Cell) -> Like {
+    let Variant { arm, padding, .. } = spec::variant_of(cell);
+    (cell.dataset, cell.kind(), arm, padding)
+}
+
+/// Without sparsification every query reads every slot: 40 s an epoch where the whole model took 6.6 s (Fashion-MNIST, one
+/// thread of an AMD EPYC).
+const DENSE: f64 = 6.0;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Measured {
@@ -56,10 +71,11 @@ impl<'a> Estimator<'a> {
         let mut estimator = Self { protocol, threads, measured: BTreeMap::new() };
         for record in ledger.records() {
             if let Some(finished) = record.finished()
+                && finished.epochs > 0
                 && record.environment.cpu == cpu
                 && record.environment.threads == threads
             {
-                let measured = estimator.measured.entry((record.cell.dataset, record.cell.kind())).or_default();
+                let measured = estimator.measured.entry(like(&record.cell)).or_default();
                 measured.epochs += finished.epochs;
                 measured.seconds += finished.seconds;
                 estimator.learn_end(&record.cell, finished);
@@ -70,15 +86,16 @@ impl<'a> Estimator<'a> {
 
     /// Takes an epoch that has just been trained into account.
     pub(crate) fn learn_epoch(&mut self, cell: &Cell, seconds: f64) {
-        let measured = self.measured.entry((cell.dataset, cell.kind())).or_default();
+        let measured = self.measured.entry(like(cell)).or_default();
         measured.epochs += 1;
         measured.seconds += seconds;
     }
 
     /// Takes a cell that has just finished into account.
     pub(crate) fn learn_end(&mut self, cell: &Cell, finished: &Finished) {
-        if !finished.hit_epoch_limit {
-            let measured = self.measured.entry((cell.dataset, cell.kind())).or_default();
+        // An untrained network says nothing about early stopping either.
+        if !finished.hit_epoch_limit && finished.epochs > 0 {
+            let measured = self.measured.entry(like(cell)).or_default();
             measured.stopped_cells += 1;
             measured.stopped_epochs += finished.epochs;
         }
@@ -87,7 +104,7 @@ impl<'a> Estimator<'a> {
     /// The epochs the cell will probably train.
     #[must_use]
     pub fn epochs(&self, cell: &Cell) -> usize {
-        let usual = match self.measured.get(&(cell.dataset, cell.kind())) {
+        let usual = match self.measured.get(&like(cell)) {
             Some(measured) if measured.stopped_cells > 0 => measured.stopped_epochs / measured.stopped_cells,
             _ => self.protocol.estimate.epochs,
         };
@@ -97,7 +114,7 @@ impl<'a> Estimator<'a> {
     /// Seconds of one epoch of the cell, and whether they were measured.
     #[must_use]
     pub fn seconds_per_epoch(&self, cell: &Cell) -> (f64, bool) {
-        match self.measured.get(&(cell.dataset, cell.kind())) {
+        match self.measured.get(&like(cell)) {
             Some(measured) if measured.epochs > 0 => (measured.seconds / measured.epochs as f64, true),
             _ => (assumed_seconds_per_epoch(self.protocol, cell) / self.threads as f64, false),
         }
@@ -132,7 +149,8 @@ fn assumed_seconds_per_epoch(protocol: &Protocol, cell: &Cell) -> f64 {
     // One class is removed, then a tenth is held out. Scoring the tenth costs a third of training on it: 0.9 + 0.1 / 3.
     let samples = dataset.train_samples as f64 * (1.0 - 1.0 / dataset.classes.len() as f64) * (0.9 + 0.1 / 3.0);
     let gflop = dataset.step_gflop.get(&cell.kind()).copied().unwrap_or_default();
-    samples / cell.train.batch_size as f64 * gflop / protocol.estimate.gflop_per_second_and_thread
+    let dense = if Arm::of(&cell.model.memory) == Arm::NoSparsification { DENSE } else { 1.0 };
+    dense * samples / cell.train.batch_size as f64 * gflop / protocol.estimate.gflop_per_second_and_thread
 }
 
 /// Seconds as people read them: "45 s", "12 min", "3 h 05 min", "2 d 4 h".

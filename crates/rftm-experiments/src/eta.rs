@@ -91,7 +91,7 @@ mod tests {
         let catalogue = Catalogue::builtin().unwrap();
         let dataset = catalogue.protocol.dataset(DatasetId::Mnist).unwrap();
         let variant = catalogue.variant(catalogue.definition("table1").unwrap());
-        let cell = catalogue.cell(dataset, 0, ModelKind::Ae, 1997, variant).unwrap();
+        let cell = catalogue.cell(dataset, 0, ModelKind::Ae, 1997, variant);
         let estimator = Estimator::new(&catalogue.protocol, &Ledger::default(), "a CPU", 1);
         let per_cell = estimator.seconds(&cell);
         let mut remaining = Remaining::new(estimator, [&cell, &cell].into_iter(), 2);

@@ -1,16 +1,23 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
+mod ablation;
+mod arm;
+mod book;
 mod cell;
+mod cost;
 mod definition;
 mod environment;
 mod error;
 mod estimate;
 mod eta;
 mod events;
+mod evidence;
 mod files;
+mod grid;
 mod ledger;
 mod merge;
+mod paired;
 mod paper;
 mod plan;
 mod protocol;
@@ -24,12 +31,15 @@ mod spec;
 mod table;
 mod verify;
 
+pub use arm::Arm;
+pub use book::DDOF;
 pub use cell::{Cell, Key, REVISION};
-pub use definition::{Catalogue, Definition, Variant};
+pub use definition::{Catalogue, Classes, Definition, Layout, Reading, Variant};
 pub use environment::{Environment, Host, utc_now};
 pub use error::{Error, Result};
 pub use estimate::{Basis, Estimator, duration};
 pub use events::{Event, Reporter};
+pub use grid::{Csv, Document, Entry, Grid, Section};
 pub use ledger::{Ledger, LedgerWriter, TornLine, ledger_path};
 pub use merge::{Conflict, Merged, merge};
 pub use paper::{MeanStd, Paper};
@@ -37,9 +47,8 @@ pub use plan::{Plan, Selection, Shard};
 pub use protocol::{DatasetProtocol, Protocol};
 pub use real::RealRunner;
 pub use record::{Finished, Metric, Metrics, Outcome, Record};
-pub use render::{csv, heading, legend, markdown, markdown_file};
-pub use report::{terminal_text, write_report};
+pub use report::{documents, terminal_text, write_report};
 pub use runner::{CellError, CellOutcome, CellProgress, CellRunner, Parallelism, Run, Summary, Workplace};
 pub use scores::{Scores, read_scores, scores_path, write_scores};
-pub use table::{Comparison, DDOF, Row, RowClass, RowId, Scope, Table, row_of, tables, unplaced};
+pub use table::{Comparison, Row, RowClass, RowId, Scope, Table, Wins, row_of, tables, unplaced};
 pub use verify::{Verification, metrics, verify};

@@ -5,10 +5,15 @@ use std::collections::BTreeMap;
 use rftm_data::DatasetId;
 use rftm_models::ModelKind;
 
+use crate::arm::Arm;
 use crate::error::{Error, Result};
 use crate::record::Metric;
 
 const TABLE1: &str = include_str!("../definitions/table1.csv");
+const TABLE2: &str = include_str!("../definitions/table2.csv");
+
+/// Data set, class and seed of the paper's Table 2: Coat.
+const ABLATION: (DatasetId, u8, u64) = (DatasetId::FashionMnist, 4, 1997);
 
 /// A mean and a standard deviation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,45 +24,68 @@ pub struct MeanStd {
     pub std: Option<f64>,
 }
 
-/// Table 1 of the paper. Its AVG rows are left out: some do not follow from the rows above them.
+/// Tables 1 and 2 of the paper. The AVG rows are left out: some do not follow from the rows above them.
 #[derive(Clone, Debug)]
 pub struct Paper {
     cells: BTreeMap<(DatasetId, u8, ModelKind, Metric), MeanStd>,
+    arms: BTreeMap<(Arm, Metric), f64>,
 }
 
 impl Paper {
-    /// Parses the built-in table.
+    /// Parses the built-in tables.
     ///
     /// # Errors
     /// [`Error::Definition`] naming the line that does not parse.
     pub fn builtin() -> Result<Self> {
-        let mut cells = BTreeMap::new();
-        for (index, line) in TABLE1.lines().enumerate().skip(1) {
-            let wrong =
-                || Error::Definition { name: format!("table1.csv, line {}", index + 1), message: line.to_owned() };
-            let [dataset, class, _name, model, metric, mean, std] = line.split(',').collect::<Vec<_>>()[..] else {
-                return Err(wrong());
-            };
-            if class == "AVG" {
-                continue;
+        let mut paper = Self { cells: BTreeMap::new(), arms: BTreeMap::new() };
+        for (name, table, read) in [
+            ("table1.csv", TABLE1, Self::read_cell as fn(&mut Self, &str) -> Option<()>),
+            ("table2.csv", TABLE2, Self::read_arm),
+        ] {
+            for (index, line) in table.lines().enumerate().skip(1) {
+                let wrong =
+                    || Error::Definition { name: format!("{name}, line {}", index + 1), message: line.to_owned() };
+                read(&mut paper, line).ok_or_else(wrong)?;
             }
-            let metric = Metric::ALL.into_iter().find(|known| known.id() == metric).ok_or_else(wrong)?;
-            let key = (
-                dataset.parse().map_err(|_| wrong())?,
-                class.parse().map_err(|_| wrong())?,
-                model.parse().map_err(|_| wrong())?,
-                metric,
-            );
-            let number = |text: &str| text.parse().map_err(|_| wrong());
-            cells.insert(key, MeanStd { mean: number(mean)?, std: Some(number(std)?) });
         }
-        Ok(Self { cells })
+        Ok(paper)
+    }
+
+    fn read_cell(&mut self, line: &str) -> Option<()> {
+        let [dataset, class, _name, model, metric, mean, std] = line.split(',').collect::<Vec<_>>()[..] else {
+            return None;
+        };
+        if class == "AVG" {
+            return Some(());
+        }
+        let metric = Metric::ALL.into_iter().find(|known| known.id() == metric)?;
+        let key = (dataset.parse().ok()?, class.parse().ok()?, model.parse().ok()?, metric);
+        self.cells.insert(key, MeanStd { mean: mean.parse().ok()?, std: Some(std.parse().ok()?) });
+        Some(())
+    }
+
+    fn read_arm(&mut self, line: &str) -> Option<()> {
+        let fields: Vec<&str> = line.split(',').collect();
+        let (parts, numbers) = fields.split_at_checked(5)?;
+        let parts: Vec<bool> = parts.iter().map(|&part| part == "1").collect();
+        let arm = Arm::ALL.into_iter().find(|arm| arm.parts()[..] == parts[..])?;
+        let [auroc, auprc, f1] = numbers[..] else { return None };
+        for (metric, number) in Metric::ALL.into_iter().zip([auroc, auprc, f1]) {
+            self.arms.insert((arm, metric), number.parse().ok()?);
+        }
+        Some(())
     }
 
     /// The printed number of one table cell.
     #[must_use]
     pub fn get(&self, dataset: DatasetId, class: u8, kind: ModelKind, metric: Metric) -> Option<MeanStd> {
         self.cells.get(&(dataset, class, kind, metric)).copied()
+    }
+
+    /// The printed number of Table 2, which has one class and one seed.
+    #[must_use]
+    pub fn ablation(&self, dataset: DatasetId, class: u8, seed: u64, arm: Arm, metric: Metric) -> Option<f64> {
+        self.arms.get(&(arm, metric)).copied().filter(|_| (dataset, class, seed) == ABLATION)
     }
 }
 
@@ -74,5 +102,16 @@ mod tests {
         assert_eq!(get(DatasetId::FashionMnist, 4, ModelKind::Ae, Metric::F1), Some((20.33, Some(0.01))));
         assert_eq!(get(DatasetId::Cifar10, 9, ModelKind::Mnad, Metric::Auprc), Some((17.97, Some(0.33))));
         assert_eq!(get(DatasetId::Glyphs, 0, ModelKind::Ae, Metric::Auroc), None);
+    }
+
+    #[test]
+    fn every_number_of_table_2_is_there() {
+        let paper = Paper::builtin().unwrap();
+        assert_eq!(paper.arms.len(), 6 * 3);
+        let get = |class, seed, arm, metric| paper.ablation(DatasetId::FashionMnist, class, seed, arm, metric);
+        assert_eq!(get(4, 1997, Arm::NoCortex, Metric::Auroc), Some(55.09));
+        assert_eq!(get(4, 1997, Arm::NoSparsification, Metric::Auprc), Some(12.83));
+        assert_eq!(get(4, 1997, Arm::Full, Metric::F1), Some(22.96));
+        assert_eq!((get(4, 2015, Arm::Full, Metric::F1), get(1, 1997, Arm::Full, Metric::F1)), (None, None));
     }
 }

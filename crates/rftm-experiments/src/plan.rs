@@ -1,20 +1,22 @@
 //! Which cells a run consists of: definitions, narrowed by what the user chose, split into shards.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
 use rftm_data::DatasetId;
 use rftm_models::{Convention, ModelKind};
 
+use crate::arm::Arm;
 use crate::cell::{Cell, Key};
-use crate::definition::{Catalogue, Definition, Variant};
+use crate::definition::{Catalogue, Definition, Reading, Variant};
 use crate::error::{Error, Result};
 use crate::estimate;
 use crate::protocol::DatasetProtocol;
 use crate::spec;
 
-/// What the command line asks for; an empty list means "all the definition has".
+/// What the command line asks for; an empty list means "all the definition has". Lists narrow a definition; of a look
+/// they may also name what it does not list.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     /// Ids of definitions (`--only`).
@@ -31,6 +33,8 @@ pub struct Selection {
     pub convention: Option<Convention>,
     /// Whether memories forget outside training, too.
     pub forget_at_inference: bool,
+    /// Another padding of convolutional models than the protocol's.
+    pub padding: Option<usize>,
     /// Another epoch limit than the definition's.
     pub max_epochs: Option<usize>,
     /// One of several parts of the run.
@@ -74,8 +78,6 @@ impl fmt::Display for Shard {
 pub struct Plan {
     /// The cells with their keys.
     pub cells: Vec<(Key, Cell)>,
-    /// What was left out and why, for the user.
-    pub notes: Vec<String>,
 }
 
 impl Plan {
@@ -86,56 +88,62 @@ impl Plan {
     pub fn new(catalogue: &Catalogue, selection: &Selection) -> Result<Self> {
         let definitions = chosen_definitions(catalogue, selection)?;
         check_datasets(&definitions, selection)?;
-        check_seeds(catalogue, selection)?;
+        check_seeds(catalogue, &definitions, selection)?;
+        check_models(&definitions, selection)?;
         check_classes(catalogue, &definitions, selection)?;
-        let (mut cells, mut seen, mut missing) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+        check_padding(catalogue, &definitions, selection)?;
+        let (mut cells, mut seen) = (Vec::new(), BTreeSet::new());
         for definition in definitions {
-            let variant = variant(catalogue, definition, selection);
-            let seeds = or_all(&selection.seeds, &definition.seeds);
-            let models = or_all(&selection.models, &definition.models);
+            let variants = variants(catalogue, definition, selection);
+            let seeds = among(&selection.seeds, &definition.seeds, definition);
+            let models = among(&selection.models, &definition.models, definition);
             for dataset in chosen_datasets(catalogue, definition, selection) {
                 let classes = chosen_classes(dataset, definition, selection);
-                for &seed in seeds {
-                    for &class in &classes {
-                        for &kind in models {
-                            if !spec::is_built(dataset, kind) {
-                                missing.insert((dataset.id, kind));
-                                continue;
-                            }
-                            let cell = catalogue.cell(dataset, class, kind, seed, variant)?;
-                            let key = cell.key();
-                            if seen.insert(key.clone()) {
-                                cells.push((key, cell));
-                            }
+                let choices = seeds.iter().flat_map(|seed| classes.iter().map(move |class| (*seed, *class)));
+                let choices = choices.flat_map(|choice| models.iter().map(move |kind| (choice, *kind)));
+                for ((seed, class), kind) in choices {
+                    for &variant in &variants {
+                        let cell = catalogue.cell(dataset, class, kind, seed, variant);
+                        let key = cell.key();
+                        if seen.insert(key.clone()) {
+                            cells.push((key, cell));
                         }
                     }
                 }
             }
         }
-        check_built(catalogue, selection, &missing)?;
-        let left_out = list(missing.iter().map(|(id, kind)| format!("{kind} on {id}")));
-        let notes =
-            if missing.is_empty() { Vec::new() } else { vec![format!("not built yet and left out: {left_out}")] };
         if let Some(shard) = selection.shard {
             cells = part(cells, shard, |cell| estimate::assumed_seconds(&catalogue.protocol, cell));
         }
-        Ok(Self { cells, notes })
+        Ok(Self { cells })
     }
 }
 
-/// The variant of `definition` that `selection` asks for.
-#[must_use]
-pub(crate) fn variant(catalogue: &Catalogue, definition: &Definition, selection: &Selection) -> Variant {
+/// The readings and arms of `definition`, with what `selection` says instead.
+fn variants(catalogue: &Catalogue, definition: &Definition, selection: &Selection) -> Vec<Variant> {
     let usual = catalogue.variant(definition);
-    Variant {
-        convention: selection.convention.unwrap_or(usual.convention),
-        forget_at_inference: selection.forget_at_inference,
-        max_epochs: selection.max_epochs.unwrap_or(usual.max_epochs),
-    }
+    // An untrained network stays one, whatever the limit.
+    let max_epochs = selection.max_epochs.filter(|_| usual.max_epochs > 0).unwrap_or(usual.max_epochs);
+    let variant = |reading: &Reading, arm: &Arm| Variant {
+        convention: selection.convention.or(reading.convention).unwrap_or(usual.convention),
+        forget_at_inference: selection.forget_at_inference || reading.forget_at_inference,
+        padding: selection.padding.or(reading.padding),
+        max_epochs,
+        arm: *arm,
+    };
+    definition
+        .readings
+        .iter()
+        .flat_map(|reading| definition.arms.iter().map(move |arm| variant(reading, arm)))
+        .collect()
 }
 
-fn or_all<'a, T>(chosen: &'a [T], all: &'a [T]) -> &'a [T] {
-    if chosen.is_empty() { all } else { chosen }
+/// What is chosen of what a definition has; of a look anything may be chosen.
+fn among<T: PartialEq + Copy>(chosen: &[T], all: &[T], definition: &Definition) -> Vec<T> {
+    match chosen {
+        [] => all.to_vec(),
+        _ => chosen.iter().copied().filter(|one| definition.is_look() || all.contains(one)).collect(),
+    }
 }
 
 fn reject<T>(flag: &'static str, value: impl fmt::Display, message: String) -> Result<T> {
@@ -166,19 +174,48 @@ fn chosen_datasets<'a>(
 fn check_datasets(definitions: &[&Definition], selection: &Selection) -> Result<()> {
     let offered: BTreeSet<_> = definitions.iter().flat_map(|definition| &definition.datasets).collect();
     match selection.datasets.iter().find(|id| !offered.contains(id)) {
-        Some(id) => {
-            let names = list(definitions.iter().map(|definition| &definition.id));
-            reject("--dataset", id, format!("{names} has {}", list(offered)))
+        Some(id) => reject("--dataset", id, format!("{} has {}", names(definitions), list(offered))),
+        None => Ok(()),
+    }
+}
+
+fn names(definitions: &[&Definition]) -> String {
+    list(definitions.iter().map(|definition| &definition.id))
+}
+
+fn check_seeds(catalogue: &Catalogue, definitions: &[&Definition], selection: &Selection) -> Result<()> {
+    let protocol = &catalogue.protocol.seeds;
+    if let Some(seed) = selection.seeds.iter().find(|seed| !protocol.contains(seed)) {
+        return reject("--seed", seed, format!("the protocol has {}", list(protocol)));
+    }
+    let offered = |seed: &u64| definitions.iter().any(|d| d.is_look() || d.seeds.contains(seed));
+    match selection.seeds.iter().find(|seed| !offered(seed)) {
+        Some(seed) => {
+            let all: BTreeSet<_> = definitions.iter().flat_map(|definition| &definition.seeds).collect();
+            reject("--seed", seed, format!("{} has {}", names(definitions), list(all)))
         }
         None => Ok(()),
     }
 }
 
-fn check_seeds(catalogue: &Catalogue, selection: &Selection) -> Result<()> {
-    let offered = &catalogue.protocol.seeds;
-    match selection.seeds.iter().find(|seed| !offered.contains(seed)) {
-        Some(seed) => reject("--seed", seed, format!("the protocol has {}", list(offered))),
+fn check_models(definitions: &[&Definition], selection: &Selection) -> Result<()> {
+    let offered = |kind: &ModelKind| definitions.iter().any(|d| d.is_look() || d.models.contains(kind));
+    match selection.models.iter().find(|kind| !offered(kind)) {
+        Some(kind) => {
+            let all: BTreeSet<_> = definitions.iter().flat_map(|definition| &definition.models).collect();
+            reject("--model", kind, format!("{} has {}", names(definitions), list(all)))
+        }
         None => Ok(()),
+    }
+}
+
+fn check_padding(catalogue: &Catalogue, definitions: &[&Definition], selection: &Selection) -> Result<()> {
+    let mut datasets = definitions.iter().flat_map(|d| chosen_datasets(catalogue, d, selection));
+    match selection.padding {
+        Some(padding) if !datasets.any(|dataset| spec::padding(&dataset.architecture).is_some()) => {
+            reject("--padding", padding, "only models for cifar-10 are convolutional".to_owned())
+        }
+        _ => Ok(()),
     }
 }
 
@@ -189,49 +226,51 @@ fn find_class(dataset: &DatasetProtocol, text: &str) -> Option<u8> {
     u8::try_from(label).ok()
 }
 
+/// The classes that may be chosen: those of the definition, of a look all that the data set has.
+fn offered_classes(dataset: &DatasetProtocol, definition: &Definition) -> Vec<u8> {
+    if definition.is_look() {
+        (0..).zip(&dataset.classes).map(|(label, _)| label).collect()
+    } else {
+        definition.classes(dataset.id).to_vec()
+    }
+}
+
 fn chosen_classes(dataset: &DatasetProtocol, definition: &Definition, selection: &Selection) -> Vec<u8> {
     if selection.classes.is_empty() {
-        return definition.classes.clone();
+        return definition.classes(dataset.id).to_vec();
     }
-    selection.classes.iter().filter_map(|text| find_class(dataset, text)).collect()
+    let offered = offered_classes(dataset, definition);
+    let chosen = selection.classes.iter().filter_map(|text| find_class(dataset, text));
+    chosen.filter(|class| offered.contains(class)).collect()
 }
 
 fn check_classes(catalogue: &Catalogue, definitions: &[&Definition], selection: &Selection) -> Result<()> {
-    let datasets: Vec<_> = definitions.iter().flat_map(|d| chosen_datasets(catalogue, d, selection)).collect();
-    let unknown = |text: &&String| datasets.iter().all(|dataset| find_class(dataset, text).is_none());
-    match selection.classes.iter().find(unknown) {
+    let mut offered: BTreeMap<DatasetId, (&DatasetProtocol, BTreeSet<u8>)> = BTreeMap::new();
+    for definition in definitions {
+        for dataset in chosen_datasets(catalogue, definition, selection) {
+            let classes = &mut offered.entry(dataset.id).or_insert_with(|| (dataset, BTreeSet::new())).1;
+            classes.extend(offered_classes(dataset, definition));
+        }
+    }
+    let knows = |(dataset, classes): &(&DatasetProtocol, BTreeSet<u8>), text: &str| {
+        find_class(dataset, text).is_some_and(|label| classes.contains(&label))
+    };
+    match selection.classes.iter().find(|text| !offered.values().any(|one| knows(one, text))) {
         Some(text) => {
-            let offered: BTreeSet<_> = datasets.iter().map(|d| format!("{}: {}", d.id, numbered(&d.classes))).collect();
-            reject("--class", text, format!("a class is a number or a name; {}", Vec::from_iter(offered).join("; ")))
+            let all =
+                offered.values().map(|(dataset, classes)| format!("{}: {}", dataset.id, numbered(dataset, classes)));
+            let all = all.collect::<Vec<_>>().join("; ");
+            reject("--class", text, format!("a class is a number or a name; {all}"))
         }
         None => Ok(()),
     }
 }
 
-fn numbered(names: &[String]) -> String {
-    let numbered = |(label, name): (usize, &String)| {
+fn numbered(dataset: &DatasetProtocol, classes: &BTreeSet<u8>) -> String {
+    let numbered = |(label, name): (u8, &String)| {
         if *name == label.to_string() { name.clone() } else { format!("{label} {name}") }
     };
-    list(names.iter().enumerate().map(numbered))
-}
-
-/// What was asked for by name must not silently be left out.
-fn check_built(catalogue: &Catalogue, selection: &Selection, missing: &BTreeSet<(DatasetId, ModelKind)>) -> Result<()> {
-    for &(id, kind) in missing {
-        let Some(dataset) = catalogue.protocol.dataset(id) else { continue };
-        let built = list(ModelKind::ALL.into_iter().filter(|&kind| spec::is_built(dataset, kind)));
-        if selection.models.contains(&kind) {
-            return reject("--model", kind, format!("not built yet for {id}; built are: {}", or_none(&built)));
-        }
-        if selection.datasets.contains(&id) && built.is_empty() {
-            return reject("--dataset", id, "no model for it is built yet".to_owned());
-        }
-    }
-    Ok(())
-}
-
-fn or_none(text: &str) -> &str {
-    if text.is_empty() { "none" } else { text }
+    list((0..).zip(&dataset.classes).filter(|(label, _)| classes.contains(label)).map(numbered))
 }
 
 /// The cells of `shard`: all cells, the longest first and by key among equals, are dealt out in turn. So a cell's shard

@@ -72,6 +72,8 @@ pub struct DatasetProtocol {
     pub hippocampus: Unit,
     /// RFTM's second memory.
     pub cortex: Unit,
+    /// Slots of MemAE's memory.
+    pub memae_capacity: usize,
 }
 
 /// Hyper-parameters {N, k, nu} of one RFTM unit.

@@ -2,26 +2,49 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::definition::Catalogue;
+use crate::definition::{Catalogue, Layout};
 use crate::error::Result;
 use crate::files::write_atomic;
+use crate::grid::Document;
 use crate::ledger::Ledger;
-use crate::render;
-use crate::table::{Scope, Table, tables};
+use crate::table::Scope;
+use crate::{ablation, cost, evidence, paired, render};
 
-/// Writes `ID.md` and `ID.csv` into `out` for every definition that `ledger` has records of; the files written.
+/// The main table, which comparison and cost are made from.
+const MAIN: &str = "table1";
+
+/// Everything that `ledger` has something for: the tables of each definition, and with [`Scope::Everything`] the paired
+/// comparison, time and size, and the evidence for each reading of the paper.
 ///
 /// # Errors
-/// [`Error::Io`](crate::Error::Io) if a file cannot be written.
+/// Those of [`Catalogue::cell`].
+pub fn documents(catalogue: &Catalogue, ledger: &Ledger, scope: &Scope) -> Result<Vec<Document>> {
+    let whole = matches!(scope, Scope::Everything);
+    let mut documents = Vec::new();
+    for definition in &catalogue.definitions {
+        documents.extend(match definition.layout {
+            Layout::Models | Layout::Untrained => render::document(catalogue, definition, ledger, scope)?,
+            Layout::Ablation => ablation::document(catalogue, definition, ledger, scope)?,
+            Layout::Evidence if whole => evidence::document(catalogue, definition, ledger)?,
+            Layout::Evidence => None,
+        });
+        if definition.id == MAIN && whole {
+            documents.extend(paired::document(catalogue, definition, ledger)?);
+            documents.extend(cost::document(catalogue, definition, ledger)?);
+        }
+    }
+    Ok(documents)
+}
+
+/// Writes every document of `ledger` into `out`, as `ID.md`, `ID.csv` and `ID.tex`; the files written.
+///
+/// # Errors
+/// [`Error::Io`](crate::Error::Io) if a file cannot be written, and those of [`documents`].
 pub fn write_report(catalogue: &Catalogue, ledger: &Ledger, out: &Path) -> Result<Vec<PathBuf>> {
     let mut written = Vec::new();
-    for definition in &catalogue.definitions {
-        let tables = tables(catalogue, definition, ledger, &Scope::Everything)?;
-        if tables.is_empty() {
-            continue;
-        }
-        for (extension, text) in [("md", render::markdown_file(definition, &tables)), ("csv", render::csv(&tables))] {
-            let path = out.join(&definition.id).with_extension(extension);
+    for document in documents(catalogue, ledger, &Scope::Everything)? {
+        for (extension, text) in [("md", document.markdown()), ("csv", document.csv()), ("tex", document.latex())] {
+            let path = out.join(format!("{}.{extension}", document.id));
             write_atomic(&path, text.as_bytes())?;
             written.push(path);
         }
@@ -29,17 +52,16 @@ pub fn write_report(catalogue: &Catalogue, ledger: &Ledger, out: &Path) -> Resul
     Ok(written)
 }
 
-/// The tables of all definitions as they are shown on a terminal.
+/// The tables as they are shown on a terminal.
 ///
 /// # Errors
-/// Those of [`tables`].
+/// Those of [`documents`].
 pub fn terminal_text(catalogue: &Catalogue, ledger: &Ledger, scope: &Scope) -> Result<String> {
     let mut text = String::new();
-    for definition in &catalogue.definitions {
-        let show = |table: &Table| {
-            format!("{}\n{}\n\n{}\n", definition.title, render::heading(table), render::markdown(table))
-        };
-        text.extend(tables(catalogue, definition, ledger, scope)?.iter().map(show));
+    for document in documents(catalogue, ledger, scope)? {
+        for section in &document.sections {
+            text += &format!("{}\n{}\n\n{}\n", document.title, section.heading, section.markdown());
+        }
     }
     Ok(text)
 }

@@ -232,7 +232,7 @@ impl<'a> Shared<'a> {
                 self.lock().summary.interrupted.push((cell.clone(), epoch));
                 return Ok(());
             }
-            Ok(Ok(CellOutcome::Finished(finished, scores))) => match unusable(&finished) {
+            Ok(Ok(CellOutcome::Finished(finished, scores))) => match unusable(&finished, &scores) {
                 None => {
                     // Before the ledger line: a line in the ledger promises that its scores are there.
                     write_scores(&self.run.workplace.out, key, &scores)?;
@@ -293,7 +293,13 @@ impl CellProgress for Progress<'_, '_> {
 }
 
 /// Why a finished cell must not count, if so.
-fn unusable(finished: &Finished) -> Option<String> {
+fn unusable(finished: &Finished, scores: &Scores) -> Option<String> {
+    // A model that says the same of everything has metrics all the same, and they look like those of a weak model.
+    if let [first, rest @ ..] = &scores.scores[..]
+        && rest.iter().all(|score| score == first)
+    {
+        return Some(format!("all {} test scores are {first}: the model tells nothing apart", scores.scores.len()));
+    }
     if !finished.metrics.is_finite() {
         return Some(format!("metrics are not finite: {:?}", finished.metrics));
     }

@@ -1,26 +1,37 @@
-//! Tables computed from ledger lines: paper, ours, difference.
+//! Tables computed from ledger lines: two sides, usually the paper and ours, and their difference.
 
 use std::collections::BTreeSet;
 
 use rftm_data::DatasetId;
 use rftm_models::ModelKind;
 
+use crate::book::{Book, mean};
 use crate::cell::{Cell, Key};
-use crate::definition::{Catalogue, Definition, Variant};
+use crate::definition::{Catalogue, Definition, Layout, Variant};
 use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::paper::MeanStd;
 use crate::protocol::DatasetProtocol;
-use crate::record::{Metric, Outcome, Record};
+use crate::record::{Metric, Record};
 use crate::spec;
 
 /// Which rows a table has.
 #[derive(Clone, Debug)]
 pub enum Scope {
-    /// All of the definition (of a quick look: all that the ledger has).
+    /// All of the definition; of a quick look, and of a reading that is not the default, all that the ledger has.
     Everything,
     /// Those of these cells only.
     Cells(BTreeSet<RowId>),
+}
+
+impl Scope {
+    /// Whether a row is wanted.
+    pub(crate) fn has(&self, row: &RowId) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Cells(rows) => rows.contains(row),
+        }
+    }
 }
 
 /// A row of a table: the cells that differ in the seed only.
@@ -43,10 +54,14 @@ pub struct Table {
     pub dataset_title: String,
     /// The choices of the run.
     pub variant: Variant,
+    /// What the two sides are.
+    pub sides: [&'static str; 2],
     /// Why its numbers must not be compared with the paper's, if so.
     pub caution: Option<String>,
     /// Rows by class, then model; the averages come last.
     pub rows: Vec<Row>,
+    /// In how many classes each model is the best.
+    pub wins: Vec<Wins>,
     /// Classes that have no result at all and therefore no rows, by name.
     pub absent: Vec<String>,
     /// Cells whose latest run failed, with the reason.
@@ -60,7 +75,7 @@ pub struct Row {
     pub class: RowClass,
     /// The model.
     pub model: ModelKind,
-    /// Paper and ours for each of [`Metric::ALL`].
+    /// Both sides for each of [`Metric::ALL`].
     pub values: [Comparison; 3],
     /// Seeds that have finished.
     pub seeds_done: usize,
@@ -91,27 +106,48 @@ pub enum RowClass {
     },
 }
 
-/// A number of the paper beside ours, in percent.
+/// A number beside ours, in percent.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Comparison {
-    /// The paper's.
-    pub paper: Option<MeanStd>,
+    /// The other: the paper's, or that of the untrained network.
+    pub reference: Option<MeanStd>,
     /// Ours.
     pub ours: Option<MeanStd>,
+    /// Which of the two is the best of its class among all models of the definition.
+    pub best: [bool; 2],
 }
 
 impl Comparison {
-    /// Ours minus the paper's.
+    /// Ours minus the other.
     #[must_use]
     pub fn difference(&self) -> Option<f64> {
-        Some(self.ours?.mean - self.paper?.mean)
+        Some(self.ours?.mean - self.reference?.mean)
+    }
+
+    /// Whether ours lies within 2 of the reference's standard deviations plus 1 point.
+    #[must_use]
+    pub fn is_within(&self) -> Option<bool> {
+        Some(self.difference()?.abs() <= 2.0 * self.reference?.std? + 1.0)
+    }
+
+    pub(crate) fn sides(&self) -> [Option<MeanStd>; 2] {
+        [self.reference, self.ours]
     }
 }
 
-/// Degrees of freedom taken away in our standard deviations over seeds: the sample estimate. The paper does not say.
-pub const DDOF: usize = 1;
+/// In how many classes a model is the best.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wins {
+    /// The model.
+    pub model: ModelKind,
+    /// On both sides, for each of [`Metric::ALL`].
+    pub counts: [[usize; 2]; 3],
+    /// Classes that have a result of every model, which alone count.
+    pub classes: usize,
+}
 
-/// The tables of `definition` that `ledger` has anything for, by data set, then variant.
+/// The tables of `definition` that `ledger` has anything for, by data set, then variant. None for a definition of another
+/// [`Layout`].
 ///
 /// A record enters only if its key is the one the definition gives that cell today, so results of older code or of
 /// other hyper-parameters never mix in.
@@ -119,22 +155,25 @@ pub const DDOF: usize = 1;
 /// # Errors
 /// Those of [`Catalogue::cell`].
 pub fn tables(catalogue: &Catalogue, definition: &Definition, ledger: &Ledger, scope: &Scope) -> Result<Vec<Table>> {
-    let mut found = BTreeSet::new();
+    if !matches!(definition.layout, Layout::Models | Layout::Untrained) {
+        return Ok(Vec::new());
+    }
+    let mut groups = BTreeSet::new();
     for record in ledger.records() {
-        if belongs(catalogue, definition, record)? {
-            found.insert(row_of(&record.cell));
+        let (id, variant, ..) = row_of(&record.cell);
+        if let Some(place) = definition.datasets.iter().position(|&one| one == id)
+            && belongs(catalogue, definition, record)?
+        {
+            groups.insert((place, variant));
         }
     }
-    let groups: BTreeSet<(usize, Variant)> = found
-        .iter()
-        .filter_map(|&(id, variant, ..)| Some((definition.datasets.iter().position(|&d| d == id)?, variant)))
-        .collect();
     let mut tables = Vec::new();
-    for (index, variant) in groups {
-        let Some(dataset) = catalogue.protocol.dataset(definition.datasets[index]) else { continue };
-        let rows = rows_in(definition, dataset, variant, &found, scope);
+    for (place, variant) in groups {
+        let Some(dataset) = catalogue.protocol.dataset(definition.datasets[place]) else { continue };
+        let maker = Maker { book: Book { catalogue, ledger }, definition, dataset, variant };
+        let rows = maker.row_ids(scope)?;
         if !rows.is_empty() {
-            tables.push(Maker { catalogue, definition, dataset, variant, ledger }.table(&rows, scope)?);
+            tables.push(maker.table(&rows, scope)?);
         }
     }
     Ok(tables)
@@ -158,41 +197,24 @@ pub fn unplaced<'a>(catalogue: &Catalogue, ledger: &'a Ledger) -> Result<Vec<&'a
     Ok(unplaced)
 }
 
-/// Whether the record is a cell of the definition, under any variant.
-fn belongs(catalogue: &Catalogue, definition: &Definition, record: &Record) -> Result<bool> {
+/// Whether the record is a cell of the definition, in any reading.
+pub(crate) fn belongs(catalogue: &Catalogue, definition: &Definition, record: &Record) -> Result<bool> {
     let cell = &record.cell;
     let (id, variant, class, kind) = row_of(cell);
-    let is_full = variant.max_epochs == catalogue.protocol.train.max_epochs;
     let Some(dataset) = catalogue.protocol.dataset(id) else { return Ok(false) };
-    if definition.is_full() != is_full || !definition.datasets.contains(&id) || !spec::is_built(dataset, kind) {
+    let (epochs, whole) = (variant.max_epochs, catalogue.protocol.train.max_epochs);
+    let as_long = if definition.is_look() {
+        epochs > 0 && epochs != whole
+    } else {
+        epochs == definition.max_epochs.unwrap_or(whole)
+    };
+    let listed = definition.datasets.contains(&id)
+        && definition.arms.contains(&variant.arm)
+        && (definition.is_look() || definition.classes(id).contains(&class) && definition.models.contains(&kind));
+    if !as_long || !listed {
         return Ok(false);
     }
-    Ok(catalogue.cell(dataset, class, kind, cell.train.seed, variant)?.key() == record.key)
-}
-
-/// The rows of one table: classes in order, within a class the models in the definition's order.
-fn rows_in(
-    definition: &Definition,
-    dataset: &DatasetProtocol,
-    variant: Variant,
-    found: &BTreeSet<RowId>,
-    scope: &Scope,
-) -> Vec<(u8, ModelKind)> {
-    let of_table = |row: &&RowId| row.0 == dataset.id && row.1 == variant;
-    let (classes, models): (BTreeSet<u8>, BTreeSet<ModelKind>) = match scope {
-        Scope::Cells(rows) => {
-            let rows = rows.iter().filter(of_table);
-            return in_order(definition, rows.map(|&(_, _, class, kind)| (class, kind)).collect());
-        }
-        Scope::Everything if definition.is_full() => {
-            (definition.classes.iter().copied().collect(), definition.models.iter().copied().collect())
-        }
-        Scope::Everything => {
-            let rows = || found.iter().filter(of_table);
-            (rows().map(|row| row.2).collect(), rows().map(|row| row.3).collect())
-        }
-    };
-    in_order(definition, classes.iter().flat_map(|&class| models.iter().map(move |&kind| (class, kind))).collect())
+    Ok(catalogue.cell(dataset, class, kind, cell.train.seed, variant).key() == record.key)
 }
 
 fn in_order(definition: &Definition, mut rows: Vec<(u8, ModelKind)>) -> Vec<(u8, ModelKind)> {
@@ -203,14 +225,41 @@ fn in_order(definition: &Definition, mut rows: Vec<(u8, ModelKind)>) -> Vec<(u8,
 
 /// What all rows of one table have in common.
 struct Maker<'a> {
-    catalogue: &'a Catalogue,
+    book: Book<'a>,
     definition: &'a Definition,
     dataset: &'a DatasetProtocol,
     variant: Variant,
-    ledger: &'a Ledger,
 }
 
 impl Maker<'_> {
+    /// The rows of the table: classes in order, within a class the models in the definition's order.
+    fn row_ids(&self, scope: &Scope) -> Result<Vec<(u8, ModelKind)>> {
+        let Self { book, definition, dataset, variant } = self;
+        let usual = Catalogue::shown(dataset, book.catalogue.variant(definition));
+        let all = |classes: Vec<u8>, models: &[ModelKind]| -> Vec<(u8, ModelKind)> {
+            classes.into_iter().flat_map(|class| models.iter().map(move |&kind| (class, kind))).collect()
+        };
+        if let Scope::Cells(rows) = scope {
+            let rows = rows.iter().filter(|row| row.0 == dataset.id && row.1 == *variant);
+            return Ok(in_order(definition, rows.map(|&(_, _, class, kind)| (class, kind)).collect()));
+        }
+        if !definition.is_look() && *variant == usual {
+            return Ok(in_order(definition, all(definition.classes(dataset.id).to_vec(), &definition.models)));
+        }
+        let candidates = if definition.is_look() {
+            all((0..).zip(&dataset.classes).map(|(label, _)| label).collect(), &ModelKind::ALL)
+        } else {
+            all(definition.classes(dataset.id).to_vec(), &definition.models)
+        };
+        let mut rows = Vec::new();
+        for (class, kind) in candidates {
+            if !book.sample(dataset, class, kind, *variant, &book.catalogue.protocol.seeds)?.is_empty() {
+                rows.push((class, kind));
+            }
+        }
+        Ok(in_order(definition, rows))
+    }
+
     fn table(&self, row_ids: &[(u8, ModelKind)], scope: &Scope) -> Result<Table> {
         let (mut rows, mut failures) = (Vec::new(), Vec::new());
         for &(class, kind) in row_ids {
@@ -219,7 +268,13 @@ impl Maker<'_> {
         let mut models: Vec<ModelKind> = row_ids.iter().map(|&(_, kind)| kind).collect();
         let mut seen = BTreeSet::new();
         models.retain(|kind| seen.insert(*kind));
-        let averages: Vec<Row> = models.iter().filter_map(|&kind| average(&rows, kind)).collect();
+        // A reading that is not the default has rows for what was run only; its averages say of how many classes.
+        let whole = match scope {
+            Scope::Everything if !self.definition.is_look() => Some(self.definition.classes(self.dataset.id).len()),
+            _ => None,
+        };
+        let mut averages: Vec<(u8, Row)> =
+            models.iter().filter_map(|&kind| average(&rows, kind, whole)).map(|row| (0, row)).collect();
         let tried: BTreeSet<u8> = match scope {
             Scope::Cells(_) => rows.iter().map(|(class, _)| *class).collect(),
             Scope::Everything => {
@@ -229,16 +284,31 @@ impl Maker<'_> {
         let absent: BTreeSet<u8> =
             row_ids.iter().map(|&(class, _)| class).filter(|class| !tried.contains(class)).collect();
         rows.retain(|(class, _)| tried.contains(class));
+        let wins = self.mark_best(&mut rows);
+        // Averages over different classes must not compete.
+        let done = |kind: &ModelKind| {
+            let done = rows.iter().filter(|(_, row)| row.model == *kind && row.seeds_done > 0);
+            done.map(|(class, _)| *class).collect::<BTreeSet<_>>()
+        };
+        if models.windows(2).all(|pair| done(&pair[0]) == done(&pair[1])) {
+            self.mark_best(&mut averages);
+        }
         Ok(Table {
             definition: self.definition.id.clone(),
             dataset: self.dataset.id,
             dataset_title: self.dataset.title.clone(),
             variant: self.variant,
+            sides: if self.is_untrained() { ["untrained", "trained"] } else { ["paper", "ours"] },
             caution: self.caution(),
-            rows: rows.into_iter().map(|(_, row)| row).chain(averages).collect(),
+            rows: rows.into_iter().chain(averages).map(|(_, row)| row).collect(),
+            wins: if self.definition.layout == Layout::Models { wins } else { Vec::new() },
             absent: absent.into_iter().map(|class| self.class_name(class)).collect(),
             failures,
         })
+    }
+
+    fn is_untrained(&self) -> bool {
+        self.definition.layout == Layout::Untrained
     }
 
     fn class_name(&self, class: u8) -> String {
@@ -247,7 +317,7 @@ impl Maker<'_> {
 
     fn caution(&self) -> Option<String> {
         let epochs = self.variant.max_epochs;
-        let short = (epochs < self.catalogue.protocol.train.max_epochs).then(|| {
+        let short = (epochs < self.book.catalogue.protocol.train.max_epochs).then(|| {
             format!(
                 "trained for at most {epochs} epochs, where the paper trains until the validation loss stops improving"
             )
@@ -260,69 +330,87 @@ impl Maker<'_> {
     }
 
     fn row(&self, class: u8, kind: ModelKind, failures: &mut Vec<(Cell, String)>) -> Result<Row> {
-        let Self { catalogue, definition, dataset, .. } = self;
-        let (mut keys, mut finished, mut failed, mut asked) = (Vec::new(), Vec::new(), false, 0);
-        for &seed in &catalogue.protocol.seeds {
-            let in_definition = definition.seeds.contains(&seed);
-            asked += usize::from(in_definition);
-            if !spec::is_built(dataset, kind) {
-                continue;
+        let Self { book, definition, dataset, variant } = self;
+        let catalogue = book.catalogue;
+        let sample = book.sample(dataset, class, kind, *variant, &catalogue.protocol.seeds)?;
+        let trained = match self.is_untrained() {
+            true => {
+                let trained = Variant { max_epochs: catalogue.protocol.train.max_epochs, ..*variant };
+                Some(book.sample(dataset, class, kind, trained, &catalogue.protocol.seeds)?)
             }
-            let key = catalogue.cell(dataset, class, kind, seed, self.variant)?.key();
-            let Some(record) = self.ledger.get(&key) else { continue };
-            match &record.outcome {
-                Outcome::Finished(results) => {
-                    asked += usize::from(!in_definition);
-                    finished.push(results.metrics);
-                    keys.push(key);
-                }
-                Outcome::Failed { error } => {
-                    failed = true;
-                    failures.push((record.cell.clone(), error.clone()));
-                }
-            }
-        }
-        let compare = |metric| {
-            let percent: Vec<f64> = finished.iter().map(|metrics| 100.0 * metrics.get(metric)).collect();
-            let paper = if definition.paper { catalogue.paper.get(dataset.id, class, kind, metric) } else { None };
-            Comparison { paper, ours: spread(&percent) }
+            false => None,
         };
+        let compare = |metric| {
+            let own = sample.spread(metric);
+            let (reference, ours) = match &trained {
+                Some(trained) => (own, trained.spread(metric)),
+                None if definition.paper => (catalogue.paper.get(dataset.id, class, kind, metric), own),
+                None => (None, own),
+            };
+            Comparison { reference, ours, best: [false; 2] }
+        };
+        let extra = sample.done.iter().filter(|(seed, ..)| !definition.seeds.contains(seed)).count();
+        failures.extend(sample.failures.iter().cloned());
         Ok(Row {
             class: RowClass::Class { label: class, name: self.class_name(class) },
             model: kind,
             values: Metric::ALL.map(compare),
-            seeds_done: finished.len(),
-            seeds_asked: asked,
-            failed,
-            keys,
+            seeds_done: sample.done.len(),
+            seeds_asked: definition.seeds.len() + extra,
+            failed: !sample.failures.is_empty(),
+            keys: sample.keys(),
         })
+    }
+
+    /// Marks the best of every class, side and metric, where all models of the definition have a number; equal numbers, as
+    /// printed, are all best. Returns how often each model is.
+    fn mark_best(&self, rows: &mut [(u8, Row)]) -> Vec<Wins> {
+        let models = &self.definition.models;
+        let wins = |&model| Wins { model, counts: [[0; 2]; 3], classes: 0 };
+        let mut wins: Vec<Wins> = models.iter().map(wins).collect();
+        let classes: BTreeSet<u8> = rows.iter().map(|(class, _)| *class).collect();
+        for class in classes {
+            let mut of_class: Vec<&mut Row> =
+                rows.iter_mut().filter(|(one, _)| *one == class).map(|(_, row)| row).collect();
+            let has = |kind: &ModelKind, row: &Row| row.model == *kind && row.values[0].ours.is_some();
+            if !models.iter().all(|kind| of_class.iter().any(|row| has(kind, row))) {
+                continue;
+            }
+            wins.iter_mut().for_each(|wins| wins.classes += 1);
+            for (metric, side) in (0..3).flat_map(|metric| [(metric, 0), (metric, 1)]) {
+                let printed = |row: &Row| row.values[metric].sides()[side].map(|value| (100.0 * value.mean).round());
+                let numbers: Option<Vec<f64>> = of_class.iter().map(|row| printed(row)).collect();
+                let best = numbers.and_then(|numbers| numbers.into_iter().max_by(f64::total_cmp));
+                for row in of_class.iter_mut().filter(|row| best.is_some() && printed(row) == best) {
+                    row.values[metric].best[side] = true;
+                    let of_model = wins.iter_mut().filter(|wins| wins.model == row.model);
+                    of_model.for_each(|wins| wins.counts[metric][side] += 1);
+                }
+            }
+        }
+        wins.retain(|wins| wins.classes > 0);
+        wins
     }
 }
 
-fn spread(values: &[f64]) -> Option<MeanStd> {
-    let mean = rftm_metrics::mean_std(values, 0).ok()?.mean;
-    let std = rftm_metrics::mean_std(values, DDOF).ok().map(|sample| sample.std);
-    Some(MeanStd { mean, std })
-}
-
-/// The mean over the rows of `kind` that have a result of ours; the paper's side over the same rows. Its ± is the mean
-/// of the rows' standard deviations, as in the paper.
-fn average(rows: &[(u8, Row)], kind: ModelKind) -> Option<Row> {
+/// The mean over the rows of `kind` that have a result of ours; the other side over the same rows. Its ± is the mean of
+/// the rows' standard deviations, as in the paper. `whole`: the classes of the definition, where not all have rows.
+fn average(rows: &[(u8, Row)], kind: ModelKind, whole: Option<usize>) -> Option<Row> {
     let of_kind: Vec<&Row> = rows.iter().map(|(_, row)| row).filter(|row| row.model == kind).collect();
     let done: Vec<&Row> = of_kind.iter().copied().filter(|row| row.seeds_done > 0).collect();
     if done.is_empty() {
         return None;
     }
-    let over = |side: fn(&Comparison) -> Option<MeanStd>, index: usize| {
-        let values: Option<Vec<MeanStd>> = done.iter().map(|row| side(&row.values[index])).collect();
+    let over = |metric: usize, side: usize| {
+        let values: Option<Vec<MeanStd>> = done.iter().map(|row| row.values[metric].sides()[side]).collect();
         let values = values?;
-        let mean = |numbers: Vec<f64>| rftm_metrics::mean_std(&numbers, 0).ok().map(|result| result.mean);
+        let means: Vec<f64> = values.iter().map(|value| value.mean).collect();
         let stds: Option<Vec<f64>> = values.iter().map(|value| value.std).collect();
-        Some(MeanStd { mean: mean(values.iter().map(|value| value.mean).collect())?, std: stds.and_then(mean) })
+        Some(MeanStd { mean: mean(&means)?, std: stds.and_then(|stds| mean(&stds)) })
     };
-    let compare = |index| Comparison { paper: over(|c| c.paper, index), ours: over(|c| c.ours, index) };
+    let compare = |metric| Comparison { reference: over(metric, 0), ours: over(metric, 1), best: [false; 2] };
     Some(Row {
-        class: RowClass::Average { done: done.len(), asked: of_kind.len() },
+        class: RowClass::Average { done: done.len(), asked: whole.unwrap_or(of_kind.len()) },
         model: kind,
         values: [compare(0), compare(1), compare(2)],
         seeds_done: of_kind.iter().map(|row| row.seeds_done).sum(),

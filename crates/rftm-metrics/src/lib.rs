@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
+mod bootstrap;
 mod error;
 mod histogram;
 mod precision_recall;
@@ -9,6 +10,7 @@ mod roc;
 mod stats;
 mod summary;
 
+pub use bootstrap::{Interval, bootstrap_mean};
 pub use error::MetricError;
 pub use histogram::{Histogram, histogram, min_max};
 pub use precision_recall::{BestF1, PrCurve, average_precision, best_f1, pr_auc_trapezoid, pr_curve};

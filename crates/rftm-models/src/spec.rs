@@ -23,12 +23,6 @@ impl ModelKind {
     /// All models of the comparison, in the paper's order.
     pub const ALL: [Self; 4] = [Self::Ae, Self::MemAe, Self::Mnad, Self::Rftm];
 
-    /// Those this version can build: all of them.
-    #[must_use]
-    pub fn available() -> &'static [Self] {
-        &Self::ALL
-    }
-
     /// The name in files and on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -1,7 +1,7 @@
 //! Downloads that are trusted only after their content was checked.
 
-mod archive;
 mod transfer;
+mod unpack;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -157,7 +157,7 @@ fn fetch_archive(
     let unpacked = set.files.iter().map(|file| file.bytes).sum();
     let download = Download { mirrors: &set.mirrors, name: archive, folder, limit: compressed_limit(unpacked) };
     download.run(on_event, &mut |part, on_event| {
-        archive::unpack(part, &set.files, folder, on_event)?;
+        unpack::unpack(part, &set.files, folder, on_event)?;
         fs::remove_file(part).map_err(Error::io("delete", part))
     })?;
     Ok(set.files.iter().map(|file| folder.join(&file.name)).collect())

@@ -1,5 +1,6 @@
-//! Small IDX files and the manifest that knows them.
+//! Small IDX files, archives, and the manifest that knows them.
 #![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
+#![allow(dead_code)] // every file of tests takes what it needs
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -50,4 +51,20 @@ pub(crate) fn manifest(id: &str, more: &str, names: &[&str], contents: &[Vec<u8>
 
 pub(crate) fn mnist(contents: &[Vec<u8>], mirrors: &[String]) -> Manifest {
     manifest("mnist", "folders = ['mnist', 'MNIST/raw']", &NAMES, contents, mirrors)
+}
+
+/// A compressed archive of these files.
+pub(crate) fn tar(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = Vec::new();
+    for (name, content) in entries {
+        let mut header = [0; 512];
+        header[..name.len()].copy_from_slice(name.as_bytes());
+        header[124..135].copy_from_slice(format!("{:011o}", content.len()).as_bytes());
+        header[257..262].copy_from_slice(b"ustar");
+        archive.extend(header);
+        archive.extend(*content);
+        archive.resize(archive.len().next_multiple_of(512), 0);
+    }
+    archive.resize(archive.len() + 1024, 0);
+    gzip(&archive)
 }

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use rftm_data::DatasetId;
 use rftm_experiments::{
     Catalogue, Cell, CellError, CellOutcome, CellProgress, CellRunner, Environment, Event, Finished, Host, Key,
-    Outcome, Parallelism, Plan, Record, Reporter, Run, Scores, Selection, Summary, Variant, Workplace, metrics,
+    Metrics, Outcome, Parallelism, Plan, Record, Reporter, Run, Scores, Selection, Summary, Variant, Workplace,
+    metrics,
 };
 use rftm_models::{EpochReport, ModelKind};
 
@@ -36,7 +37,7 @@ pub(crate) fn plan(selection: &Selection) -> Plan {
 
 pub(crate) fn cell(dataset: DatasetId, class: u8, kind: ModelKind, seed: u64, variant: Variant) -> Cell {
     let catalogue = catalogue();
-    catalogue.cell(catalogue.protocol.dataset(dataset).unwrap(), class, kind, seed, variant).unwrap()
+    catalogue.cell(catalogue.protocol.dataset(dataset).unwrap(), class, kind, seed, variant)
 }
 
 pub(crate) fn full_variant() -> Variant {
@@ -93,6 +94,8 @@ pub(crate) enum Behaviour {
     Fail,
     Panic,
     NonFinite,
+    /// Gives every sample the same score.
+    Constant,
     /// Sets the stop flag after its first epoch and then obeys it.
     Stop,
 }
@@ -159,12 +162,13 @@ impl<F: Fn(&Cell) -> Behaviour + Sync> CellRunner for Fake<F> {
                 return Ok(CellOutcome::Interrupted { epoch: epoch + 1 });
             }
         }
-        let (mut finished, scores) = results(&cell.key());
+        let (mut finished, mut scores) = results(&cell.key());
         match behaviour {
             Behaviour::Finish | Behaviour::Stop => {}
             Behaviour::Fail => return Err(CellError("the loss exploded".to_owned())),
             Behaviour::Panic => panic!("index out of range"),
             Behaviour::NonFinite => finished.metrics.auroc = f64::NAN,
+            Behaviour::Constant => scores.scores.fill(0.25),
         }
         Ok(CellOutcome::Finished(Box::new(finished), scores))
     }
@@ -184,4 +188,36 @@ impl Reporter for Seen {
     fn event(&self, event: &Event<'_>) {
         self.0.lock().unwrap().push(format!("{event:?}"));
     }
+}
+
+/// A record with these metrics in percent.
+pub(crate) fn with(cell: Cell, percent: [f64; 3]) -> Record {
+    let [auroc, auprc, f1] = percent.map(|value| value / 100.0);
+    let finished = Finished {
+        metrics: Metrics { auroc, auprc, f1, threshold: 0.5 },
+        epochs: 100,
+        best_epoch: 90,
+        best_validation_loss: 0.01,
+        hit_epoch_limit: false,
+        parameters: 1000,
+        weights: "0".repeat(64),
+        warnings: Vec::new(),
+        seconds: 300.0,
+    };
+    Record { key: cell.key(), cell, outcome: Outcome::Finished(finished), environment: environment() }
+}
+
+pub(crate) fn check_golden(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text, expected, "{name} differs; if that is meant, run with UPDATE_GOLDEN=1");
+}
+
+/// Keys follow the configuration, and a change there must not touch the golden tables.
+pub(crate) fn without_keys(csv: &str) -> String {
+    let cut = |line: &str| line.rsplit_once(',').map_or(line.to_owned(), |(rest, _)| rest.to_owned());
+    csv.lines().map(|line| cut(line) + "\n").collect()
 }

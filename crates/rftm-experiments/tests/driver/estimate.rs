@@ -2,7 +2,7 @@
 
 use crate::common::{catalogue, cell, environment, full_variant, record};
 use rftm_data::DatasetId;
-use rftm_experiments::{Environment, Estimator, LedgerWriter, Outcome, Parallelism, Record, Variant};
+use rftm_experiments::{Arm, Environment, Estimator, LedgerWriter, Outcome, Parallelism, Record, Variant};
 use rftm_models::ModelKind;
 
 /// A record of 40 epochs in 120 seconds.
@@ -33,6 +33,9 @@ fn history_counts_only_from_this_machine_with_as_many_threads() {
     assert_eq!(estimator("a CPU", 4).seconds_per_epoch(&wanted).0, guessed / 2.0, "threads share an epoch");
     let other = cell(DatasetId::Mnist, 5, ModelKind::Rftm, 2015, full_variant());
     assert!(!known.seconds_per_epoch(&other).1, "another model tells nothing");
+    let arm = |arm| cell(DatasetId::FashionMnist, 4, ModelKind::Rftm, 1997, Variant { arm, ..full_variant() });
+    let [whole, dense] = [Arm::Full, Arm::NoSparsification].map(|one| known.seconds_per_epoch(&arm(one)).0);
+    assert!((dense / whole - 6.0).abs() < 1e-9, "reading every slot takes its time");
     let (seconds, basis) = known.total([&wanted, &other].into_iter(), 2);
     assert_eq!(seconds, (120.0 + known.seconds(&other)) / 2.0);
     assert_eq!((basis.measured, basis.assumed), (1, 1));
@@ -49,6 +52,23 @@ fn a_run_that_hit_its_limit_says_nothing_about_early_stopping() {
     assert_eq!(estimator.epochs(&wanted), catalogue.protocol.estimate.epochs);
     let short = cell(DatasetId::Mnist, 5, ModelKind::Ae, 2015, Variant { max_epochs: 8, ..full_variant() });
     assert_eq!((estimator.epochs(&short), estimator.seconds(&short)), (8, 24.0), "never more than the limit");
+}
+
+#[test]
+fn an_untrained_network_takes_no_epoch_and_says_nothing_about_others() {
+    let (catalogue, folder) = (catalogue(), tempfile::tempdir().unwrap());
+    let (mut writer, _) = LedgerWriter::open(folder.path()).unwrap();
+    let untrained = cell(DatasetId::Mnist, 5, ModelKind::Ae, 1997, Variant { max_epochs: 0, ..full_variant() });
+    let mut scored = record(untrained.clone());
+    if let Outcome::Finished(finished) = &mut scored.outcome {
+        (finished.epochs, finished.seconds) = (0, 3.0);
+    }
+    writer.append(scored).unwrap();
+    let estimator = Estimator::new(&catalogue.protocol, writer.ledger(), "a CPU", 1);
+    assert_eq!(estimator.seconds(&untrained), 0.0);
+    let trained = cell(DatasetId::Mnist, 5, ModelKind::Ae, 1997, full_variant());
+    assert_eq!(estimator.epochs(&trained), catalogue.protocol.estimate.epochs);
+    assert!(!estimator.seconds_per_epoch(&trained).1);
 }
 
 #[test]

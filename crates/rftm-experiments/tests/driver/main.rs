@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests may")]
 
 mod common;
+mod documents;
 mod estimate;
 mod ledger;
 mod merge;

@@ -45,10 +45,11 @@ fn failures_are_recorded_do_not_stop_the_others_and_are_tried_again() {
         (0, ModelKind::Ae) => Behaviour::Fail,
         (1, ModelKind::Ae) => Behaviour::Panic,
         (9, ModelKind::Ae) => Behaviour::NonFinite,
+        (9, ModelKind::Rftm) => Behaviour::Constant,
         _ => Behaviour::Finish,
     });
     let summary = fake.run(&plan, folder.path(), 2, &seen).unwrap();
-    assert_eq!((summary.finished, summary.failed.len()), (3, 3));
+    assert_eq!((summary.finished, summary.failed.len()), (2, 4));
     let (ledger, _) = Ledger::read(&workplace(folder.path()).out).unwrap();
     let mut errors: Vec<_> = ledger
         .records()
@@ -60,11 +61,12 @@ fn failures_are_recorded_do_not_stop_the_others_and_are_tried_again() {
     errors.sort();
     assert_eq!(errors[0], (0, "the loss exploded".to_owned()));
     assert_eq!(errors[1], (1, "panicked: index out of range".to_owned()));
-    assert!(errors[2].0 == 9 && errors[2].1.starts_with("metrics are not finite"), "{errors:?}");
+    assert_eq!(errors[2], (9, "all 40 test scores are 0.25: the model tells nothing apart".to_owned()));
+    assert!(errors[3].0 == 9 && errors[3].1.starts_with("metrics are not finite"), "{errors:?}");
     assert_eq!(fs::read_dir(workplace(folder.path()).checkpoints).unwrap().count(), 0);
 
     let summary = Fake::new(|_| Behaviour::Finish).run(&plan, folder.path(), 1, &seen).unwrap();
-    assert_eq!((summary.finished, summary.skipped), (3, 3));
+    assert_eq!((summary.finished, summary.skipped), (4, 2));
     let (ledger, _) = Ledger::read(&workplace(folder.path()).out).unwrap();
     assert!(plan.cells.iter().all(|(key, _)| ledger.finished(key).is_some()));
 }

@@ -4,30 +4,12 @@
 use std::fs;
 use std::path::Path;
 
-use crate::common::{catalogue, cell, environment, failed, full_variant};
+use crate::common::{catalogue, cell, check_golden, failed, full_variant, with, without_keys};
 use rftm_data::DatasetId;
 use rftm_experiments::{
-    Cell, Finished, Ledger, LedgerWriter, Metrics, Outcome, Record, RowClass, Scope, Variant, row_of, tables,
-    terminal_text, unplaced, write_report,
+    Ledger, LedgerWriter, RowClass, Scope, Variant, row_of, tables, terminal_text, unplaced, write_report,
 };
 use rftm_models::ModelKind;
-
-/// A record with these metrics in percent.
-fn with(cell: Cell, percent: [f64; 3]) -> Record {
-    let [auroc, auprc, f1] = percent.map(|value| value / 100.0);
-    let finished = Finished {
-        metrics: Metrics { auroc, auprc, f1, threshold: 0.5 },
-        epochs: 100,
-        best_epoch: 90,
-        best_validation_loss: 0.01,
-        hit_epoch_limit: false,
-        parameters: 1000,
-        weights: "0".repeat(64),
-        warnings: Vec::new(),
-        seconds: 300.0,
-    };
-    Record { key: cell.key(), cell, outcome: Outcome::Finished(finished), environment: environment() }
-}
 
 /// MNIST: class 0 with all seeds of RFTM and two of AE, class 1 with one AE, a failed RFTM; Fashion Coat; a look on
 /// MNIST and one on glyphs; and a cell whose hyper-parameters no definition has.
@@ -57,32 +39,19 @@ fn ledger(out: &Path) -> Ledger {
     writer.ledger().clone()
 }
 
-fn check_golden(name: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        fs::write(&path, text).unwrap();
-    }
-    let expected = fs::read_to_string(&path).unwrap();
-    assert_eq!(text, expected, "{name} differs; if that is meant, run with UPDATE_GOLDEN=1");
-}
-
-/// Keys follow the configuration, and a change there must not touch the golden tables.
-fn without_keys(csv: &str) -> String {
-    let cut = |line: &str| line.rsplit_once(',').map_or(line.to_owned(), |(rest, _)| rest.to_owned());
-    csv.lines().map(|line| cut(line) + "\n").collect()
-}
-
 #[test]
 fn the_written_files_are_the_golden_ones_and_come_out_the_same_again() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = ledger(folder.path());
     let files = write_report(&catalogue(), &ledger, folder.path()).unwrap();
     let names: Vec<_> = files.iter().map(|file| file.file_name().unwrap().to_str().unwrap()).collect();
-    assert_eq!(names, ["table1.md", "table1.csv", "look.md", "look.csv"]);
+    let ids = ["table1", "comparison", "cost", "look"];
+    let expected = ids.iter().flat_map(|id| ["md", "csv", "tex"].map(|extension| format!("{id}.{extension}")));
+    assert_eq!(names, expected.collect::<Vec<_>>());
     let texts: Vec<String> = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
-    check_golden("table1.md", &texts[0]);
-    check_golden("table1.csv", &without_keys(&texts[1]));
-    check_golden("look.md", &texts[2]);
+    for (name, text) in names.iter().zip(&texts) {
+        if name.ends_with("csv") { check_golden(name, &without_keys(text)) } else { check_golden(name, text) }
+    }
     // From the file instead of from memory, and with its lines in another order.
     let path = folder.path().join("ledger.jsonl");
     let mut lines: Vec<String> = fs::read_to_string(&path).unwrap().lines().map(str::to_owned).collect();
@@ -127,8 +96,8 @@ fn numbers_are_those_of_the_ledger_and_the_paper() {
         .unwrap();
     assert_eq!(average.class, RowClass::Average { done: 2, asked: 10 });
     let auroc = average.values[0];
-    assert!((auroc.paper.unwrap().mean - (79.16 + 12.45) / 2.0).abs() < 1e-12);
-    assert!((auroc.paper.unwrap().std.unwrap() - (0.30 + 0.94) / 2.0).abs() < 1e-12);
+    assert!((auroc.reference.unwrap().mean - (79.16 + 12.45) / 2.0).abs() < 1e-12);
+    assert!((auroc.reference.unwrap().std.unwrap() - (0.30 + 0.94) / 2.0).abs() < 1e-12);
     assert!((auroc.ours.unwrap().mean - 46.0).abs() < 1e-12 && auroc.ours.unwrap().std.is_none());
 }
 

@@ -1,0 +1,248 @@
+//! Table 2: what switching a part of RFTM off costs.
+
+use std::collections::BTreeSet;
+
+use rftm_data::DatasetId;
+use rftm_models::ModelKind;
+
+use crate::arm::Arm;
+use crate::book::{Book, DDOF, Sample, spread};
+use crate::definition::{Catalogue, Definition, Variant};
+use crate::error::Result;
+use crate::grid::{Csv, Document, Entry, Grid, Section};
+use crate::ledger::Ledger;
+use crate::paper::MeanStd;
+use crate::protocol::DatasetProtocol;
+use crate::record::Metric;
+use crate::render::{VARIANT_FIELDS, class_name, dash, describe, mean_std, number, seeds, variant_fields};
+use crate::table::{Scope, belongs, row_of};
+
+const KIND: ModelKind = ModelKind::Rftm;
+
+/// The tables of an ablation; none if the ledger has nothing but whole models.
+///
+/// # Errors
+/// Those of [`Catalogue::cell`].
+pub(crate) fn document(
+    catalogue: &Catalogue,
+    definition: &Definition,
+    ledger: &Ledger,
+    scope: &Scope,
+) -> Result<Option<Document>> {
+    let book = Book { catalogue, ledger };
+    // By data set and reading; the arm is a row here.
+    let mut groups: BTreeSet<(DatasetId, Variant)> = BTreeSet::new();
+    for record in ledger.records() {
+        let row = row_of(&record.cell);
+        if row.1.arm != Arm::Full && scope.has(&row) && belongs(catalogue, definition, record)? {
+            groups.insert((row.0, Variant { arm: Arm::Full, ..row.1 }));
+        }
+    }
+    let (mut sections, mut csv) = (Vec::new(), empty_csv());
+    for (id, variant) in groups {
+        let Some(dataset) = catalogue.protocol.dataset(id) else { continue };
+        let classes = Maker { book, definition, dataset, variant }.classes()?;
+        sections.extend(beside_the_paper(catalogue, dataset, variant, &classes));
+        sections.push(over_seeds(definition, dataset, variant, &classes));
+        classes.iter().for_each(|class| class.csv(dataset, variant, &mut csv));
+    }
+    Ok((!sections.is_empty()).then(|| Document {
+        id: definition.id.clone(),
+        title: definition.title.clone(),
+        text: format!("{}\n{}", definition.analysis, legend()),
+        sections,
+        csv,
+    }))
+}
+
+fn legend() -> String {
+    format!(
+        "In percent, mean ± standard deviation (ddof {DDOF}) over the seeds that are done. Drop is the whole model minus the \
+         one without\nthe part, in points, over the seeds that both have: above 0 the part helps. The paper gives no deviation \
+         here; ✓ is\nwithin 2 of its deviations for the class in Table 1 plus 1 point, ✗ outside. A dash: no number."
+    )
+}
+
+struct Maker<'a> {
+    book: Book<'a>,
+    definition: &'a Definition,
+    dataset: &'a DatasetProtocol,
+    variant: Variant,
+}
+
+/// One anomalous class.
+struct Class<'a> {
+    label: u8,
+    name: String,
+    arms: Vec<Measured<'a>>,
+}
+
+/// One arm of a class.
+struct Measured<'a> {
+    arm: Arm,
+    sample: Sample<'a>,
+    seeds: usize,
+    metrics: [Numbers; 3],
+}
+
+/// One metric of an arm, in percent.
+struct Numbers {
+    /// With the paper's seed.
+    single: Option<f64>,
+    ours: Option<MeanStd>,
+    /// The whole model minus this one.
+    drop: Option<MeanStd>,
+    paper: Option<f64>,
+    paper_drop: Option<f64>,
+    /// The paper's deviation over seeds in Table 1.
+    paper_std: Option<f64>,
+}
+
+impl<'a> Maker<'a> {
+    fn classes(&self) -> Result<Vec<Class<'a>>> {
+        self.definition.classes(self.dataset.id).iter().map(|&label| self.class(label)).collect()
+    }
+
+    fn class(&self, label: u8) -> Result<Class<'a>> {
+        let sample = |arm| {
+            let variant = Variant { arm, ..self.variant };
+            self.book.sample(self.dataset, label, KIND, variant, &self.definition.seeds)
+        };
+        let whole = sample(Arm::Full)?;
+        let arms = self.definition.arms.iter().map(|&arm| {
+            let sample = sample(arm)?;
+            let metrics = Metric::ALL.map(|metric| self.numbers(label, arm, metric, &sample, &whole));
+            Ok(Measured { arm, sample, seeds: self.definition.seeds.len(), metrics })
+        });
+        let name = self.dataset.classes.get(usize::from(label)).cloned().unwrap_or_default();
+        Ok(Class { label, name, arms: arms.collect::<Result<_>>()? })
+    }
+
+    fn numbers(&self, class: u8, arm: Arm, metric: Metric, sample: &Sample<'_>, whole: &Sample<'_>) -> Numbers {
+        let (paper, id) = (&self.book.catalogue.paper, self.dataset.id);
+        let seed = self.definition.seeds.first().copied().unwrap_or_default();
+        let printed = |arm| paper.ablation(id, class, seed, arm, metric);
+        let drops: Vec<f64> = self
+            .definition
+            .seeds
+            .iter()
+            .filter_map(|&seed| Some(whole.of(seed, metric)? - sample.of(seed, metric)?))
+            .collect();
+        Numbers {
+            single: sample.of(seed, metric),
+            ours: sample.spread(metric),
+            drop: spread(&drops).filter(|_| arm != Arm::Full),
+            paper: printed(arm),
+            paper_drop: printed(Arm::Full)
+                .zip(printed(arm))
+                .map(|(whole, part)| whole - part)
+                .filter(|_| arm != Arm::Full),
+            paper_std: paper.get(id, class, KIND, metric).and_then(|value| value.std),
+        }
+    }
+}
+
+impl Measured<'_> {
+    /// What stands where there is no number.
+    fn absent(&self) -> String {
+        if self.sample.failures.is_empty() { "missing".to_owned() } else { "failed".to_owned() }
+    }
+}
+
+/// The paper's class and seed, if the definition has it.
+fn beside_the_paper(
+    catalogue: &Catalogue,
+    dataset: &DatasetProtocol,
+    variant: Variant,
+    classes: &[Class<'_>],
+) -> Option<Section> {
+    let class = classes.iter().find(|class| class.arms.iter().any(|arm| arm.metrics[0].paper.is_some()))?;
+    let seed = catalogue.protocol.seeds.first()?;
+    let mut header = vec!["RFTM".to_owned()];
+    for metric in Metric::ALL {
+        header.extend([format!("{} paper", metric.title()), "ours".to_owned(), "diff".to_owned()]);
+    }
+    let rows = class.arms.iter().map(|arm| {
+        let numbers = arm.metrics.iter().flat_map(|numbers| {
+            let difference = numbers.single.zip(numbers.paper).map(|(ours, paper)| ours - paper);
+            let sign = |difference: f64| match numbers.paper_std {
+                Some(std) if difference.abs() <= 2.0 * std + 1.0 => " ✓",
+                Some(_) => " ✗",
+                None => "",
+            };
+            [
+                plain(numbers.paper).unwrap_or_else(dash).into(),
+                plain(numbers.single).unwrap_or_else(|| arm.absent()).into(),
+                difference.map_or_else(dash, |value| format!("{value:+.2}{}", sign(value))).into(),
+            ]
+        });
+        std::iter::once(Entry::from(arm.arm.to_string())).chain(numbers).collect()
+    });
+    let heading = format!("{} {}, seed {seed}, {}", dataset.title, class.name, describe(variant));
+    Some(Section { heading, caution: None, grid: Grid { left: 1, header, rows: rows.collect() }, notes: Vec::new() })
+}
+
+/// All classes and seeds.
+fn over_seeds(definition: &Definition, dataset: &DatasetProtocol, variant: Variant, classes: &[Class<'_>]) -> Section {
+    let mut header = vec!["class".to_owned(), "RFTM".to_owned()];
+    for metric in Metric::ALL {
+        header.extend([metric.title().to_owned(), "drop".to_owned(), "paper".to_owned()]);
+    }
+    header.push("seeds".to_owned());
+    let (mut rows, mut failures) = (Vec::new(), Vec::new());
+    for class in classes {
+        for arm in &class.arms {
+            let mut row: Vec<Entry> = vec![class_name(class.label, &class.name).into(), arm.arm.to_string().into()];
+            for numbers in &arm.metrics {
+                row.push(numbers.ours.map_or_else(|| arm.absent(), mean_std).into());
+                row.push(numbers.drop.map_or_else(dash, mean_std).into());
+                row.push(plain(numbers.paper_drop).unwrap_or_else(dash).into());
+            }
+            row.push(seeds(arm.sample.done.len(), arm.seeds).into());
+            rows.push(row);
+            failures.extend(
+                arm.sample
+                    .failures
+                    .iter()
+                    .map(|(cell, error)| format!("- {cell}: {}", error.lines().next().unwrap_or_default())),
+            );
+        }
+    }
+    let notes = if failures.is_empty() { Vec::new() } else { vec![format!("Failed:\n\n{}", failures.join("\n"))] };
+    let list = definition.seeds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let heading = format!("{}, seeds {list}, {}", dataset.title, describe(variant));
+    Section { heading, caution: None, grid: Grid { left: 2, header, rows }, notes }
+}
+
+fn plain(value: Option<f64>) -> Option<String> {
+    value.map(|value| format!("{value:.2}"))
+}
+
+fn empty_csv() -> Csv {
+    let mut header = vec!["dataset"];
+    header.extend(VARIANT_FIELDS);
+    header.extend(["class", "name", "arm", "metric", "paper", "ours_first_seed", "ours_mean", "ours_std"]);
+    header.extend(["drop_mean", "drop_std", "paper_drop", "seeds_done", "seeds_asked", "keys"]);
+    Csv::new(&header)
+}
+
+impl Class<'_> {
+    fn csv(&self, dataset: &DatasetProtocol, variant: Variant, csv: &mut Csv) {
+        for arm in &self.arms {
+            let keys = arm.sample.keys().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+            for (metric, numbers) in Metric::ALL.into_iter().zip(&arm.metrics) {
+                let mut fields = vec![dataset.id.to_string()];
+                fields.extend(variant_fields(variant));
+                fields.extend([self.label.to_string(), self.name.clone()]);
+                fields.extend([arm.arm.name().to_owned(), metric.id().to_owned()]);
+                fields.extend([number(numbers.paper), number(numbers.single)]);
+                for spread in [numbers.ours, numbers.drop] {
+                    fields.extend([number(spread.map(|s| s.mean)), number(spread.and_then(|s| s.std))]);
+                }
+                fields.push(number(numbers.paper_drop));
+                fields.extend([arm.sample.done.len().to_string(), arm.seeds.to_string(), keys.clone()]);
+                csv.line(&fields);
+            }
+        }
+    }
+}

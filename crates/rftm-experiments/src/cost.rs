@@ -1,0 +1,97 @@
+//! Run time and size of the models.
+
+use std::collections::BTreeMap;
+
+use crate::book::{Book, mean};
+use crate::definition::{Catalogue, Definition};
+use crate::error::Result;
+use crate::grid::{Csv, Document, Entry, Grid, Section};
+use crate::ledger::Ledger;
+use crate::record::Finished;
+use crate::render::describe;
+
+/// Time and parameters over the cells of `definition` in the default reading; none if there is no cell.
+///
+/// # Errors
+/// Those of [`Catalogue::cell`].
+pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &Ledger) -> Result<Option<Document>> {
+    let book = Book { catalogue, ledger };
+    let variant = catalogue.variant(definition);
+    let (mut rows, mut csv) = (Vec::new(), empty_csv());
+    for &id in &definition.datasets {
+        let Some(dataset) = catalogue.protocol.dataset(id) else { continue };
+        for &kind in &definition.models {
+            // Times compare only where machine, threads and jobs are the same.
+            let mut groups: BTreeMap<(&str, usize, usize), Vec<&Finished>> = BTreeMap::new();
+            for &class in definition.classes(id) {
+                for (_, record, finished) in book.sample(dataset, class, kind, variant, &definition.seeds)?.done {
+                    let place = &record.environment;
+                    groups.entry((&place.cpu, place.threads, place.jobs)).or_default().push(finished);
+                }
+            }
+            for ((cpu, threads, jobs), cells) in groups {
+                let over = |value: fn(&Finished) -> f64| {
+                    mean(&cells.iter().map(|finished| value(finished)).collect::<Vec<_>>()).unwrap_or_default()
+                };
+                let (epochs, seconds) = (over(|finished| finished.epochs as f64), over(|finished| finished.seconds));
+                let parameters = cells.first().map_or(0, |finished| finished.parameters);
+                let limit = cells.iter().filter(|finished| finished.hit_epoch_limit).count();
+                let machine = format!("{cpu}, threads {threads}, jobs {jobs}");
+                let mut row: Vec<Entry> = vec![dataset.title.as_str().into(), kind.to_string().into(), machine.into()];
+                row.extend([parameters.to_string(), cells.len().to_string(), format!("{epochs:.0}")].map(Entry::from));
+                row.extend([limit.to_string(), format!("{:.2}", seconds / epochs.max(1.0))].map(Entry::from));
+                row.push(format!("{:.1}", seconds / 60.0).into());
+                rows.push(row);
+                csv.line(&[
+                    id.to_string(),
+                    kind.to_string(),
+                    cpu.to_owned(),
+                    threads.to_string(),
+                    jobs.to_string(),
+                    parameters.to_string(),
+                    cells.len().to_string(),
+                    format!("{epochs:.2}"),
+                    limit.to_string(),
+                    format!("{seconds:.2}"),
+                ]);
+            }
+        }
+    }
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let header =
+        ["data set", "model", "machine", "parameters", "cells", "epochs", "at the limit", "s/epoch", "min/cell"];
+    let grid = Grid { left: 3, header: header.map(str::to_owned).to_vec(), rows };
+    let text = "Trainable numbers of each model, epochs until early stopping (mean; at the limit: cells that the largest \
+                number of\nepochs ended), and time of training and scoring (mean over cells; an epoch includes its \
+                validation). Times are wall-clock\ntimes of the runs behind Table 1, with whatever else the machine did; \
+                docs/performance.md has the measured ones.\n";
+    Ok(Some(Document {
+        id: "cost".to_owned(),
+        title: "Run time and parameters".to_owned(),
+        text: text.to_owned(),
+        sections: vec![Section {
+            heading: format!("Table 1, {}", describe(variant)),
+            caution: None,
+            grid,
+            notes: Vec::new(),
+        }],
+        csv,
+    }))
+}
+
+fn empty_csv() -> Csv {
+    Csv::new(&[
+        "dataset",
+        "model",
+        "cpu",
+        "threads",
+        "jobs",
+        "parameters",
+        "cells",
+        "mean_epochs",
+        "cells_at_limit",
+        "mean_seconds",
+    ])
+}

@@ -1,0 +1,208 @@
+//! Which reading of the paper is nearest to its numbers.
+
+use std::collections::BTreeSet;
+
+use rftm_data::DatasetId;
+use rftm_models::ModelKind;
+
+use crate::arm::Arm;
+use crate::book::{Book, mean};
+use crate::cell::Key;
+use crate::definition::{Catalogue, Definition, Variant};
+use crate::error::Result;
+use crate::grid::{Csv, Document, Entry, Grid, Section};
+use crate::ledger::Ledger;
+use crate::paper::MeanStd;
+use crate::protocol::DatasetProtocol;
+use crate::record::Metric;
+use crate::render::{class_name, dash, mean_std, number, reading, variant_fields};
+use crate::table::row_of;
+
+/// Every cell that was run under several readings; none if there is no such cell.
+///
+/// # Errors
+/// Those of [`Catalogue::cell`].
+pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &Ledger) -> Result<Option<Document>> {
+    let (mut sections, mut csv) = (Vec::new(), empty_csv());
+    for dataset in &catalogue.protocol.datasets {
+        let readings = readings(catalogue, ledger, dataset.id);
+        let cells = cells(Book { catalogue, ledger }, dataset, &readings)?;
+        if cells.is_empty() {
+            continue;
+        }
+        sections.push(values(dataset, &readings, &cells));
+        sections.push(distances(dataset, catalogue.variant(definition), &readings, &cells));
+        cells.iter().for_each(|cell| cell.csv(dataset, &readings, &mut csv));
+    }
+    Ok((!sections.is_empty()).then(|| Document {
+        id: definition.id.clone(),
+        title: definition.title.clone(),
+        text: definition.analysis.clone(),
+        sections,
+        csv,
+    }))
+}
+
+/// The readings under which the ledger has whole models, trained to the end, of a data set.
+fn readings(catalogue: &Catalogue, ledger: &Ledger, id: DatasetId) -> Vec<Variant> {
+    let whole =
+        |variant: &Variant| variant.arm == Arm::Full && variant.max_epochs == catalogue.protocol.train.max_epochs;
+    let of_set = ledger.records().map(|record| row_of(&record.cell)).filter(|row| row.0 == id).map(|row| row.1);
+    of_set.filter(whole).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// A cell that has results under at least two readings.
+struct Case {
+    class: u8,
+    name: String,
+    kind: ModelKind,
+    seed: u64,
+    metrics: [Values; 3],
+    keys: Vec<Option<Key>>,
+}
+
+/// One metric of a case, in percent.
+struct Values {
+    paper: Option<MeanStd>,
+    /// By reading.
+    ours: Vec<Option<f64>>,
+}
+
+impl Values {
+    fn distance(&self, reading: usize) -> Option<f64> {
+        Some(self.ours[reading]? - self.paper?.mean)
+    }
+
+    /// The readings nearest to the paper, as printed.
+    fn nearest(&self) -> Vec<bool> {
+        let sizes: Vec<Option<f64>> =
+            (0..self.ours.len()).map(|reading| self.distance(reading).map(|d| (100.0 * d).round().abs())).collect();
+        let least = sizes.iter().flatten().copied().min_by(f64::total_cmp);
+        sizes.into_iter().map(|size| size.is_some() && size == least).collect()
+    }
+}
+
+fn cells(book: Book<'_>, dataset: &DatasetProtocol, readings: &[Variant]) -> Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    for (class, name) in (0..).zip(&dataset.classes) {
+        for kind in ModelKind::ALL {
+            for &seed in &book.catalogue.protocol.seeds {
+                let samples = readings
+                    .iter()
+                    .map(|&variant| book.sample(dataset, class, kind, variant, &[seed]))
+                    .collect::<Result<Vec<_>>>()?;
+                let keys: Vec<Option<Key>> = samples.iter().map(|sample| sample.keys().pop()).collect();
+                // A model without a memory has one key for two readings, and that is one result.
+                if keys.iter().flatten().collect::<BTreeSet<_>>().len() < 2 {
+                    continue;
+                }
+                let metrics = Metric::ALL.map(|metric| Values {
+                    paper: book.catalogue.paper.get(dataset.id, class, kind, metric),
+                    ours: samples.iter().map(|sample| sample.of(seed, metric)).collect(),
+                });
+                cases.push(Case { class, name: name.clone(), kind, seed, metrics, keys });
+            }
+        }
+    }
+    Ok(cases)
+}
+
+fn values(dataset: &DatasetProtocol, readings: &[Variant], cells: &[Case]) -> Section {
+    let mut header = ["class", "model", "seed", "metric", "paper"].map(str::to_owned).to_vec();
+    header.extend(readings.iter().map(|&variant| reading(variant)));
+    let mut rows = Vec::new();
+    for cell in cells {
+        for (metric, values) in Metric::ALL.into_iter().zip(&cell.metrics) {
+            let mut row: Vec<Entry> = vec![class_name(cell.class, &cell.name).into(), cell.kind.to_string().into()];
+            row.extend([cell.seed.to_string(), metric.title().to_owned()].map(Entry::from));
+            row.push(values.paper.map_or_else(dash, mean_std).into());
+            for (place, nearest) in values.nearest().into_iter().enumerate() {
+                let distance = values.distance(place).map(|distance| format!(" ({distance:+.2})")).unwrap_or_default();
+                let text = values.ours[place].map_or_else(dash, |ours| format!("{ours:.2}{distance}"));
+                row.push(Entry::new(text, nearest));
+            }
+            rows.push(row);
+        }
+    }
+    Section { heading: dataset.title.clone(), caution: None, grid: Grid { left: 4, header, rows }, notes: Vec::new() }
+}
+
+/// Each reading against the default one, over the cells that have both.
+fn distances(dataset: &DatasetProtocol, usual: Variant, readings: &[Variant], cells: &[Case]) -> Section {
+    let usual = Catalogue::shown(dataset, usual);
+    let mut header = ["model", "reading", "cells"].map(str::to_owned).to_vec();
+    for metric in Metric::ALL {
+        header.extend([format!("{} {}", metric.title(), reading(usual)), "this reading".to_owned()]);
+    }
+    let mut rows = Vec::new();
+    let default = readings.iter().position(|&variant| variant == usual);
+    for kind in ModelKind::ALL {
+        for (place, &variant) in readings.iter().enumerate().filter(|&(place, _)| Some(place) != default) {
+            let both: Vec<&Case> = cells
+                .iter()
+                .filter(|cell| cell.kind == kind && default.is_some_and(|default| cell.differs(default, place)))
+                .collect();
+            if both.is_empty() {
+                continue;
+            }
+            let mut row = [kind.to_string(), reading(variant), both.len().to_string()].map(Entry::from).to_vec();
+            for metric in 0..3 {
+                let size = |reading: Option<usize>| {
+                    let sizes: Vec<f64> =
+                        both.iter().filter_map(|cell| Some(cell.metrics[metric].distance(reading?)?.abs())).collect();
+                    mean(&sizes)
+                };
+                let (ours, other) = (size(default), size(Some(place)));
+                let text = |size: Option<f64>| size.map_or_else(dash, |size| format!("{size:.2}"));
+                row.push(Entry::new(text(ours), ours.zip(other).is_some_and(|(a, b)| a <= b)));
+                row.push(Entry::new(text(other), ours.zip(other).is_some_and(|(a, b)| b <= a)));
+            }
+            rows.push(row);
+        }
+    }
+    let heading =
+        format!("{}: mean distance to the paper, without sign, over the cells that both readings have", dataset.title);
+    Section { heading, caution: None, grid: Grid { left: 2, header, rows }, notes: Vec::new() }
+}
+
+fn empty_csv() -> Csv {
+    Csv::new(&[
+        "dataset",
+        "class",
+        "name",
+        "model",
+        "seed",
+        "metric",
+        "paper_mean",
+        "paper_std",
+        "convention",
+        "forget_at_inference",
+        "padding",
+        "max_epochs",
+        "ours",
+        "distance",
+        "key",
+    ])
+}
+
+impl Case {
+    /// Whether two readings have results, and not one and the same.
+    fn differs(&self, a: usize, b: usize) -> bool {
+        self.keys[a].is_some() && self.keys[b].is_some() && self.keys[a] != self.keys[b]
+    }
+
+    fn csv(&self, dataset: &DatasetProtocol, readings: &[Variant], csv: &mut Csv) {
+        for (metric, values) in Metric::ALL.into_iter().zip(&self.metrics) {
+            for (place, (&variant, key)) in readings.iter().zip(&self.keys).enumerate() {
+                let Some(key) = key else { continue };
+                let mut fields = vec![dataset.id.to_string(), self.class.to_string(), self.name.clone()];
+                fields.extend([self.kind.to_string(), self.seed.to_string(), metric.id().to_owned()]);
+                let paper = values.paper;
+                fields.extend([number(paper.map(|paper| paper.mean)), number(paper.and_then(|paper| paper.std))]);
+                fields.extend(variant_fields(variant));
+                fields.extend([number(values.ours[place]), number(values.distance(place)), key.to_string()]);
+                csv.line(&fields);
+            }
+        }
+    }
+}
