@@ -10,6 +10,7 @@
 //! | [`to_large`] | gradient by the input | forward |
 //! | [`weight_gradient`] | gradient by the weights | gradient by the weights |
 
+mod class;
 mod layout;
 mod packed;
 mod patches;
@@ -18,10 +19,11 @@ mod spread;
 pub use layout::{from_nhwc, permute, to_nhwc};
 pub use packed::PackedConv;
 
-use patches::{ClassWeights, Grid, Images, Patches, Windows};
+use class::Class;
+use patches::{ClassWeights, Images, Pixels, Weights, Windows};
 
 use crate::gemm::operand::Dense;
-use crate::gemm::{Init, product};
+use crate::gemm::{Fresh, Init, product, product_of_parts};
 use crate::{Element, Error, Result, Tensor};
 
 /// The sizes that tie a large image to a small one.
@@ -111,22 +113,33 @@ pub fn to_small<E: Element>(
     let batch = batch(op, "the image", large, geometry.large, from)?;
     let mut small = Tensor::scratch([batch, geometry.small[0], geometry.small[1], to]);
     let init = init(op, bias, to)?;
-    let rows = windows(large, geometry);
-    let depth = geometry.taps() * from;
-    let columns = Dense { data: weight.data(), lanes: to, depth, lane_stride: depth, depth_stride: 1 };
+    let class = class::small(geometry);
+    let columns = Fresh(&small_weights(weight, &class));
     #[allow(unsafe_code)]
-    // SAFETY: the result is row-major, its rows are disjoint.
+    // SAFETY: different rows are different pixels of the small image, each of `to` channels.
     unsafe {
-        product(&rows, &columns, small.data_mut(), |row| row * to, init);
+        product_of_parts(
+            class.parts(images(large)),
+            &columns,
+            small.data_mut(),
+            |part, row| class.pixel(part, row) * to,
+            init,
+        );
     }
     Ok(small)
 }
 
-/// The windows of a large image, one for each pixel of the small one.
-fn windows<E: Element>(large: &Tensor<E>, geometry: Geometry) -> Patches<'_, E> {
-    let start = [-(geometry.padding as isize); 2];
-    let grid = Grid { size: geometry.small, start, step: geometry.stride };
-    Patches { images: images(large), grid, taps: geometry.kernel, direction: 1 }
+/// The weights that belong to the pixels of the small image.
+fn small_weights<'a, E: Element>(weight: &'a Tensor<E>, class: &Class) -> Weights<'a, E> {
+    let (lanes, depth) = weight.rows_cols();
+    let unit = class.taps(weight.dims()[3]).unit;
+    Weights { dense: Dense { data: weight.data(), lanes, depth, lane_stride: depth, depth_stride: 1 }, unit }
+}
+
+/// The weights that belong to one class of pixels of the large image.
+fn large_weights<'a, E: Element>(weight: &'a Tensor<E>, class: &Class) -> ClassWeights<'a, E> {
+    let &[small, height, width, large] = weight.dims() else { unreachable!("callers have checked the four axes") };
+    ClassWeights { weight: weight.data(), all: height * width, large, small, taps: class.taps(small) }
 }
 
 /// A checked image tensor, as the patches want it.
@@ -168,66 +181,21 @@ pub fn to_large<E: Element>(
         spread::gather(&parts, bias, geometry, &mut large);
         return Ok(large);
     }
-    for class in classes(geometry) {
-        let (rows, columns) = (class.pixels(small), class.weights(weight));
+    for class in class::large(geometry) {
+        let columns = Fresh(&large_weights(weight, &class));
         #[allow(unsafe_code)]
         // SAFETY: different rows are different pixels of the large image, each of `to` channels.
         unsafe {
-            product(&rows, &columns, large.data_mut(), |row| class.pixel(row) * to, init);
+            product_of_parts(
+                class.parts(images(small)),
+                &columns,
+                large.data_mut(),
+                |part, row| class.pixel(part, row) * to,
+                init,
+            );
         }
     }
     Ok(large)
-}
-
-/// The large pixels at one position modulo the stride: all are reached by the same taps.
-#[derive(Clone, Copy)]
-struct Class {
-    geometry: Geometry,
-    /// Position of the class's first pixel.
-    position: [usize; 2],
-    /// Pixels of the class along each axis.
-    size: [usize; 2],
-    /// The first tap that reaches them along each axis; the others follow at the stride.
-    first: [usize; 2],
-    taps: [usize; 2],
-}
-
-/// All classes of a geometry, by position.
-fn classes(geometry: Geometry) -> impl Iterator<Item = Class> {
-    let Geometry { kernel, stride, padding, large, .. } = geometry;
-    (0..stride * stride).map(move |index| {
-        let position = [index / stride, index % stride];
-        // Tap k reaches large pixel y from small pixel (y + padding - k) / stride, which must be whole.
-        let first = position.map(|position| (position + padding) % stride);
-        let taps = [0, 1].map(|axis| kernel[axis].saturating_sub(first[axis]).div_ceil(stride));
-        let size = [0, 1].map(|axis| large[axis].saturating_sub(position[axis]).div_ceil(stride));
-        Class { geometry, position, size, first, taps }
-    })
-}
-
-impl Class {
-    /// The small pixels that reach each pixel of the class.
-    fn pixels<'a, E: Element>(&self, small: &'a Tensor<E>) -> Patches<'a, E> {
-        let Geometry { stride, padding, .. } = self.geometry;
-        let start = [0, 1].map(|axis| ((self.position[axis] + padding - self.first[axis]) / stride) as isize);
-        let grid = Grid { size: self.size, start, step: 1 };
-        Patches { images: images(small), grid, taps: self.taps, direction: -1 }
-    }
-
-    /// The weights of the taps.
-    fn weights<'a, E: Element>(&self, weight: &'a Tensor<E>) -> ClassWeights<'a, E> {
-        let &[small, _, _, large] = weight.dims() else { unreachable!("callers have checked the four axes") };
-        let (geometry, first, taps) = (self.geometry, self.first, self.taps);
-        ClassWeights { weight: weight.data(), large, small, geometry, first, taps }
-    }
-
-    /// Number of the class's pixel `row` in the large image.
-    fn pixel(&self, row: usize) -> usize {
-        let ([rows, cols], [height, width]) = (self.size, self.geometry.large);
-        let (sample, y, x) = (row / (rows * cols), row / cols % rows, row % cols);
-        let [y, x] = [(0, y), (1, x)].map(|(axis, index)| self.position[axis] + index * self.geometry.stride);
-        (sample * height + y) * width + x
-    }
 }
 
 /// The gradient of either by the weights: `dw[s, ky, kx, l] = sum over n, i, j of large[n, i S + ky - P, j S + kx - P, l] small[n, i, j, s]`,
@@ -253,14 +221,17 @@ pub fn weight_gradient<E: Element>(
     }
     let [height, width] = geometry.kernel;
     let mut gradient = Tensor::scratch([to, height, width, from]);
-    let depth = batch * geometry.small[0] * geometry.small[1];
-    let rows = Dense { data: small.data(), lanes: to, depth, lane_stride: 1, depth_stride: to };
-    let columns = Windows { images: images(large), geometry };
     let row_len = geometry.taps() * from;
-    #[allow(unsafe_code)]
-    // SAFETY: the result is row-major, its rows are disjoint.
-    unsafe {
-        product(&rows, &columns, gradient.data_mut(), |row| row * row_len, Init::Zero);
+    for (taps, rows) in class::tap_rows(geometry, from) {
+        let start = taps.start * width * from;
+        let columns =
+            Windows { images: images(large), geometry, taps: (taps.start, taps.end), rows: (rows.start, rows.end) };
+        let rows = Pixels { images: images(small), rows: (rows.start, rows.end) };
+        #[allow(unsafe_code)]
+        // SAFETY: rows are as far apart as those of the result, of which each product fills some columns.
+        unsafe {
+            product(&rows, &columns, gradient.data_mut(), |row| row * row_len + start, Init::Zero);
+        }
     }
     Ok(gradient)
 }

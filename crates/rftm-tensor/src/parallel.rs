@@ -54,19 +54,36 @@ pub(crate) fn chunks_mut<T: Send>(
     }
 }
 
+/// One of several equal shares of any amount of work.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    index: usize,
+    count: usize,
+}
+
+impl Share {
+    /// The whole of it.
+    pub(crate) const ALL: Self = Self { index: 0, count: 1 };
+
+    /// This share of `0..len`, its borders at multiples of `grain`.
+    pub(crate) fn of(self, len: usize, grain: usize) -> Range<usize> {
+        let grains = len.div_ceil(grain);
+        let border = |index: usize| (grains * index / self.count * grain).min(len);
+        border(self.index)..border(self.index + 1)
+    }
+}
+
+/// Calls `each` on every share: as many as there are `parts`, but no more than there are `grains`.
+pub(crate) fn shares(grains: usize, parts: usize, each: impl Fn(Share) + Send + Sync) {
+    match parts.min(grains).max(1) {
+        1 => each(Share::ALL),
+        count => (0..count).into_par_iter().for_each(|index| each(Share { index, count })),
+    }
+}
+
 /// Cuts `0..len` into one range per part, borders at multiples of `grain`, and calls `each` on every range.
 pub(crate) fn ranges(len: usize, grain: usize, parts: usize, each: impl Fn(Range<usize>) + Send + Sync) {
-    let grains = len.div_ceil(grain);
-    let parts = parts.min(grains).max(1);
-    let range = |part: usize| {
-        let border = |part: usize| (grains * part / parts * grain).min(len);
-        border(part)..border(part + 1)
-    };
-    if parts == 1 {
-        each(0..len);
-    } else {
-        (0..parts).into_par_iter().for_each(|part| each(range(part)));
-    }
+    shares(len.div_ceil(grain), parts, |share| each(share.of(len, grain)));
 }
 
 #[cfg(test)]

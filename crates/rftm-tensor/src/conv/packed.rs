@@ -1,6 +1,5 @@
-use super::{Geometry, batch, channels, classes, init, spread, windows};
-use crate::gemm::operand::Dense;
-use crate::gemm::{Init, Packed, product_packed};
+use super::{Geometry, batch, channels, class, images, init, large_weights, small_weights, spread};
+use crate::gemm::{Init, Packed, product_of_parts, product_packed};
 use crate::{Element, Error, Result, Tensor};
 
 /// The weights of a convolution, in either direction, packed once for a model that only scores.
@@ -23,11 +22,9 @@ impl<E: Element> PackedConv<E> {
     pub fn for_small(weight: &Tensor<E>, bias: &Tensor<E>, geometry: Geometry) -> Result<Self> {
         let (from, to) = channels("packed conv2d", weight, geometry)?;
         init("packed conv2d", Some(bias), to)?;
-        let depth = geometry.taps() * from;
-        let factor = Dense { data: weight.data(), lanes: to, depth, lane_stride: depth, depth_stride: 1 };
         let [height, width] = geometry.kernel;
         let Geometry { stride, padding, .. } = geometry;
-        let factors = vec![Packed::new(&factor)];
+        let factors = vec![Packed::new(&small_weights(weight, &class::small(geometry)))];
         Ok(Self { shape: [to, height, width, from], stride, padding, factors, bias: bias.clone() })
     }
 
@@ -41,7 +38,7 @@ impl<E: Element> PackedConv<E> {
         let factors = if spread::is_narrow(to) {
             vec![Packed::new(&spread::columns(weight))]
         } else {
-            classes(geometry).map(|class| Packed::new(&class.weights(weight))).collect()
+            class::large(geometry).map(|class| Packed::new(&large_weights(weight, &class))).collect()
         };
         let [height, width] = geometry.kernel;
         let Geometry { stride, padding, .. } = geometry;
@@ -58,11 +55,12 @@ impl<E: Element> PackedConv<E> {
         let batch = batch("conv2d", "the image", large, geometry.large, from)?;
         let mut small = Tensor::scratch([batch, geometry.small[0], geometry.small[1], to]);
         let init = init("conv2d", Some(&self.bias), to)?;
-        let rows = windows(large, geometry);
+        let class = class::small(geometry);
         #[allow(unsafe_code)]
-        // SAFETY: the result is row-major, its rows are disjoint.
+        // SAFETY: different rows are different pixels of the small image, each of `to` channels.
         unsafe {
-            product_packed(&rows, &self.factors[0], small.data_mut(), |row| row * to, init);
+            let row = |part: &_, row| class.pixel(part, row) * to;
+            product_of_parts(class.parts(images(large)), &self.factors[0], small.data_mut(), row, init);
         }
         Ok(small)
     }
@@ -88,12 +86,12 @@ impl<E: Element> PackedConv<E> {
             spread::gather(&parts, Some(&self.bias), geometry, &mut large);
             return Ok(large);
         }
-        for (class, factor) in classes(geometry).zip(&self.factors) {
-            let rows = class.pixels(small);
+        for (class, factor) in class::large(geometry).zip(&self.factors) {
             #[allow(unsafe_code)]
             // SAFETY: different rows are different pixels of the large image, each of `to` channels.
             unsafe {
-                product_packed(&rows, factor, large.data_mut(), |row| class.pixel(row) * to, init);
+                let row = |part: &_, row| class.pixel(part, row) * to;
+                product_of_parts(class.parts(images(small)), factor, large.data_mut(), row, init);
             }
         }
         Ok(large)

@@ -35,26 +35,49 @@ pub(super) fn gather<E: Element>(
     geometry: Geometry,
     large: &mut Tensor<E>,
 ) {
-    let channels = large.dims()[3];
+    // A number of channels that is known when this is compiled makes the innermost loop a few instructions.
+    match large.dims()[3] {
+        1 => gather_pixels::<E, 1>(parts, bias, geometry, large),
+        2 => gather_pixels::<E, 2>(parts, bias, geometry, large),
+        3 => gather_pixels::<E, 3>(parts, bias, geometry, large),
+        4 => gather_pixels::<E, 4>(parts, bias, geometry, large),
+        5 => gather_pixels::<E, 5>(parts, bias, geometry, large),
+        6 => gather_pixels::<E, 6>(parts, bias, geometry, large),
+        7 => gather_pixels::<E, 7>(parts, bias, geometry, large),
+        channels => unreachable!("{channels} channels are not narrow"),
+    }
+}
+
+fn gather_pixels<E: Element, const C: usize>(
+    parts: &Tensor<E>,
+    bias: Option<&Tensor<E>>,
+    geometry: Geometry,
+    large: &mut Tensor<E>,
+) {
     let Geometry { kernel, stride, padding, large: [height, width], small } = geometry;
-    let work = 2 * parts.len();
-    // The taps that reach position `at` along an axis, each with the small position it comes from.
-    let reach = |axis: usize, at: usize| {
-        let first = (at + padding) % stride;
-        let taps = (first..kernel[axis]).step_by(stride).take_while(move |tap| *tap <= at + padding);
-        taps.map(move |tap| (tap, (at + padding - tap) / stride)).filter(move |(_, from)| *from < small[axis])
+    let part_len = geometry.taps() * C;
+    // The small positions along an axis that tap `tap` takes to a large position `at * stride + tap - padding` inside.
+    let inside = |axis: usize, tap: usize, len: usize| {
+        let first = padding.saturating_sub(tap).div_ceil(stride);
+        first..(len + padding).saturating_sub(tap).div_ceil(stride).min(small[axis])
     };
-    parallel::chunks_mut(large.data_mut(), height * width * channels, work, |sample, image| {
-        for (pixel, out) in image.chunks_exact_mut(channels).enumerate() {
-            match bias {
-                Some(bias) => out.copy_from_slice(bias.data()),
-                None => out.fill(E::ZERO),
-            }
-            for (tap_y, row) in reach(0, pixel / width) {
-                for (tap_x, col) in reach(1, pixel % width) {
-                    let part = parts.row((sample * small[0] + row) * small[1] + col);
-                    let part = &part[(tap_y * kernel[1] + tap_x) * channels..][..channels];
-                    out.iter_mut().zip(part).for_each(|(out, &part)| *out += part);
+    let work = 2 * parts.len();
+    parallel::chunks_mut(large.data_mut(), height * width * C, work, |sample, image| {
+        let (pixels, _) = image.as_chunks_mut::<C>();
+        let start = bias.and_then(|bias| bias.data().first_chunk()).copied().unwrap_or([E::ZERO; C]);
+        pixels.fill(start);
+        for tap_y in 0..kernel[0] {
+            for row in inside(0, tap_y, height) {
+                let out = &mut pixels[(row * stride + tap_y - padding) * width..][..width];
+                let from = (sample * small[0] + row) * small[1];
+                let parts = &parts.data()[from * part_len..][..small[1] * part_len];
+                for tap_x in 0..kernel[1] {
+                    let offset = (tap_y * kernel[1] + tap_x) * C;
+                    for col in inside(1, tap_x, width) {
+                        let part = &parts[col * part_len + offset..][..C];
+                        let out = &mut out[col * stride + tap_x - padding];
+                        out.iter_mut().zip(part).for_each(|(out, &part)| *out += part);
+                    }
                 }
             }
         }

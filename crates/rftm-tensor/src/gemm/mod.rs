@@ -12,6 +12,7 @@ pub(crate) mod kernel;
 pub(crate) mod operand;
 mod transpose;
 
+use std::iter::once;
 use std::ops::Range;
 
 pub use kernel::Kernels;
@@ -19,7 +20,8 @@ pub(crate) use kernel::ROW_STRIDE;
 use kernel::Start;
 use operand::{Dense, Operand};
 
-use crate::{Element, Error, Result, Tensor, parallel};
+use crate::parallel::{self, Share};
+use crate::{Element, Error, Result, Tensor};
 
 /// Longest stretch of depth packed at once: a B panel of 320 x 32 `f32` is 40 KB, most of a 48 KB L1.
 const DEPTH_BLOCK: usize = 320;
@@ -144,7 +146,7 @@ pub(crate) unsafe fn product<E: Element>(
     init: Init<'_, E>,
 ) {
     // SAFETY: the caller's promise.
-    unsafe { product_with(E::kernels(), a, &Fresh(b), c, row_start, init) }
+    unsafe { product_with(E::kernels(), once(a), &Fresh(b), c, |_, row| row_start(row), init) }
 }
 
 /// [`product`] with a right factor that is packed already.
@@ -159,53 +161,76 @@ pub(crate) unsafe fn product_packed<E: Element>(
     init: Init<'_, E>,
 ) {
     // SAFETY: the caller's promise.
-    unsafe { product_with(E::kernels(), a, b, c, row_start, init) }
+    unsafe { product_with(E::kernels(), once(a), b, c, |_, row| row_start(row), init) }
+}
+
+/// [`product`] with a left factor in parts, one above the other, each of which may be zero along some of the depth (see
+/// [`Operand::window`]). Row `r` of part `p` starts at `row_start(p, r)`.
+///
+/// # Safety
+/// As for [`product`], for all rows of all parts.
+pub(crate) unsafe fn product_of_parts<E: Element, A: Operand<E>>(
+    parts: impl Iterator<Item = A> + Clone + Sync,
+    b: &impl Right<E>,
+    c: &mut [E],
+    row_start: impl Fn(&A, usize) -> usize + Sync,
+    init: Init<'_, E>,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { product_with(E::kernels(), parts, b, c, row_start, init) }
 }
 
 /// [`product`] with the tiles of a given vector level.
 ///
 /// # Safety
 /// As for [`product`], and the processor must have the level.
-unsafe fn product_with<E: Element>(
+unsafe fn product_with<E: Element, A: Operand<E>>(
     kernels: &Kernels<E>,
-    a: &impl Operand<E>,
+    a: impl Iterator<Item = A> + Clone + Sync,
     b: &impl Right<E>,
     c: &mut [E],
-    row_start: impl Fn(usize) -> usize + Sync,
+    row_start: impl Fn(&A, usize) -> usize + Sync,
     init: Init<'_, E>,
 ) {
-    let (m, n, k) = (a.lanes(), b.cols(), a.depth());
-    assert_eq!(k, b.depth(), "both factors have the same depth");
+    let (n, k) = (b.cols(), b.depth());
+    let m = a.clone().map(|part| part.lanes()).sum::<usize>();
+    assert!(a.clone().all(|part| part.depth() == k), "both factors have the same depth");
     if m == 0 || n == 0 {
         return;
     }
     let out = Out { start: c.as_mut_ptr(), len: c.len() };
-    let parts = parallel::parts(m * n * k / 16);
-    // The longer side is cut: the shorter one is then packed once per part, which costs least.
+    let threads = parallel::parts(m * n * k / 16);
+    // The longer side is cut: the shorter one is then packed once per thread, which costs least.
     if m >= n {
-        parallel::ranges(m, kernels.mr, parts, |rows| {
-            // SAFETY: parts are disjoint ranges of rows, so no element of C has two writers.
-            unsafe { block(kernels, a, b, &out, &row_start, init, rows, 0..n) }
+        parallel::shares(m.div_ceil(kernels.mr), threads, |share| {
+            // SAFETY: every thread takes its own share of the rows of every part, so no element of C has two writers.
+            unsafe { block(kernels, a.clone(), b, &out, &row_start, init, share, 0..n) }
         });
     } else {
-        parallel::ranges(n, kernels.nr, parts, |cols| {
-            // SAFETY: parts are disjoint ranges of columns, so no element of C has two writers.
-            unsafe { block(kernels, a, b, &out, &row_start, init, 0..m, cols) }
+        parallel::ranges(n, kernels.nr, threads, |cols| {
+            // SAFETY: these are disjoint ranges of columns, so no element of C has two writers.
+            unsafe { block(kernels, a.clone(), b, &out, &row_start, init, Share::ALL, cols) }
         });
     }
 }
 
-/// How the depth of a product is cut: by the depth alone, see the head of this file.
-fn depth_blocks(k: usize) -> impl Iterator<Item = Range<usize>> {
-    let count = k.div_ceil(DEPTH_BLOCK).max(1);
-    let len = k.div_ceil(count);
-    (0..count).map(move |index| index * len..k.min((index + 1) * len))
+/// How the depth of a product is cut: by the depth alone, see the head of this file. No block crosses the border of a unit.
+fn depth_blocks(k: usize, unit: usize) -> impl Iterator<Item = Range<usize>> {
+    let unit = unit.max(1);
+    (0..k.max(1)).step_by(unit).flat_map(move |start| {
+        let unit = unit.min(k - start);
+        let count = unit.div_ceil(DEPTH_BLOCK).max(1);
+        let len = unit.div_ceil(count);
+        (0..count).map(move |index| start + index * len..start + unit.min((index + 1) * len))
+    })
 }
 
 /// The right factor as the loop below needs it: panels of a block, packed now or earlier.
-trait Right<E: Element>: Sync {
+pub(crate) trait Right<E: Element>: Sync {
     fn cols(&self) -> usize;
     fn depth(&self) -> usize;
+    /// See [`Operand::unit`].
+    fn unit(&self) -> usize;
     /// The panels of `cols` (from a whole panel on) by `depth`; `space` is there to pack them into.
     fn panels<'s>(&'s self, cols: Range<usize>, depth: Range<usize>, nr: usize, space: &'s mut [E]) -> &'s [E];
     /// How much space the largest block needs.
@@ -213,7 +238,7 @@ trait Right<E: Element>: Sync {
 }
 
 /// A right factor that is packed block by block.
-struct Fresh<'a, B>(&'a B);
+pub(crate) struct Fresh<'a, B>(pub(crate) &'a B);
 
 impl<E: Element, B: Operand<E>> Right<E> for Fresh<'_, B> {
     fn cols(&self) -> usize {
@@ -222,6 +247,10 @@ impl<E: Element, B: Operand<E>> Right<E> for Fresh<'_, B> {
 
     fn depth(&self) -> usize {
         self.0.depth()
+    }
+
+    fn unit(&self) -> usize {
+        self.0.unit()
     }
 
     fn panels<'s>(&'s self, cols: Range<usize>, depth: Range<usize>, nr: usize, space: &'s mut [E]) -> &'s [E] {
@@ -243,6 +272,7 @@ impl<E: Element, B: Operand<E>> Right<E> for Fresh<'_, B> {
 pub(crate) struct Packed<E: Element> {
     panels: Tensor<E>,
     cols: usize,
+    unit: usize,
     nr: usize,
 }
 
@@ -251,11 +281,11 @@ impl<E: Element> Packed<E> {
         let (cols, k, nr) = (b.lanes(), b.depth(), E::kernels().nr);
         let width = cols.next_multiple_of(nr);
         let mut panels = Tensor::zeros([width, k]);
-        for depth in depth_blocks(k).filter(|depth| !depth.is_empty() && cols > 0) {
+        for depth in depth_blocks(k, b.unit()).filter(|depth| !depth.is_empty() && cols > 0) {
             let out = &mut panels.data_mut()[width * depth.start..width * depth.end];
             b.pack(0..cols, depth, nr, out);
         }
-        Self { panels, cols, nr }
+        Self { panels, cols, unit: b.unit(), nr }
     }
 }
 
@@ -266,6 +296,10 @@ impl<E: Element> Right<E> for Packed<E> {
 
     fn depth(&self) -> usize {
         self.panels.dims()[1]
+    }
+
+    fn unit(&self) -> usize {
+        self.unit
     }
 
     fn panels<'s>(&'s self, cols: Range<usize>, depth: Range<usize>, _: usize, _: &'s mut [E]) -> &'s [E] {
@@ -288,80 +322,124 @@ struct Out<E> {
 // SAFETY: `product` gives every thread its own rows or columns; the pointer outlives the call.
 unsafe impl<E: Send> Sync for Out<E> {}
 
-/// The part of C at `rows` x `cols`, on this thread.
+/// The columns `cols` of C, and this thread's share of its rows.
 ///
 /// # Safety
-/// As for [`product`]; nobody else may touch this part meanwhile.
+/// As for [`product_of_parts`]; nobody else may touch this part of C meanwhile.
 #[allow(clippy::too_many_arguments)]
-unsafe fn block<E: Element>(
+unsafe fn block<E: Element, A: Operand<E>>(
     kernels: &Kernels<E>,
-    a: &impl Operand<E>,
+    a: impl Iterator<Item = A> + Clone,
     b: &impl Right<E>,
     out: &Out<E>,
-    row_start: &impl Fn(usize) -> usize,
+    row_start: &impl Fn(&A, usize) -> usize,
     init: Init<'_, E>,
-    rows: Range<usize>,
+    share: Share,
     cols: Range<usize>,
 ) {
     let (mr, nr) = (kernels.mr, kernels.nr);
-    let k = a.depth();
-    let depth_block = depth_blocks(k).next().map_or(0, |depth| depth.len());
+    let (k, unit) = (b.depth(), b.unit());
     let rows_block = ROWS_BLOCK.div_ceil(mr) * mr;
+    let depth_block = depth_blocks(k, unit).map(|depth| depth.len()).max().unwrap_or(0);
+    let most_rows = a.clone().map(|part| share.of(part.lanes(), mr).len()).max().unwrap_or(0).min(rows_block);
     with_packing(|packing: &mut Packing<E>| {
-        // Rows of A lie this far apart in a block that is packed row by row, or per step and row in one that is not.
-        let by_rows = a.has_rows();
-        let row_len = |depth: usize| if by_rows { ROW_STRIDE } else { depth };
-        let tiles = if by_rows { kernels.row_tiles } else { kernels.tiles };
         let (a_space, b_space) = packing.split(
-            rows_block.min(rows.len().next_multiple_of(mr)) * row_len(depth_block),
+            // Rows of A lie `ROW_STRIDE` apart where it is packed row by row.
+            most_rows.next_multiple_of(mr) * ROW_STRIDE,
             b.space(COLS_BLOCK.min(cols.len().next_multiple_of(nr)) * depth_block),
         );
-        let mut starts = [0; ROWS_BLOCK + 16];
         for first_col in cols.clone().step_by(COLS_BLOCK) {
             let block_cols = first_col..cols.end.min(first_col + COLS_BLOCK);
-            for depth in depth_blocks(k) {
+            for depth in depth_blocks(k, unit) {
                 let b_block = b.panels(block_cols.clone(), depth.clone(), nr, b_space);
-                for first_row in rows.clone().step_by(rows_block) {
-                    let block_rows = first_row..rows.end.min(first_row + rows_block);
-                    let row_len = row_len(depth.len());
-                    let a_block = &mut a_space[..block_rows.len().next_multiple_of(mr) * row_len];
-                    match (depth.is_empty(), by_rows) {
-                        (true, _) => {}
-                        (false, true) => a.pack_rows(block_rows.clone(), depth.clone(), a_block),
-                        (false, false) => a.pack(block_rows.clone(), depth.clone(), mr, a_block),
+                for part in a.clone() {
+                    let window = part.window(depth.clone());
+                    debug_assert!(depth.start <= window.start && window.end <= depth.end);
+                    // The first block starts the result even where the part is zero.
+                    if window.is_empty() && depth.start > 0 {
+                        continue;
                     }
-                    for (start, row) in starts.iter_mut().zip(block_rows.clone()) {
-                        *start = row_start(row);
-                        assert!(*start + cols.end <= out.len, "row {row} of the product lies outside the result");
-                    }
-                    for (b_index, col) in block_cols.clone().step_by(nr).enumerate() {
-                        for row in (0..block_rows.len()).step_by(mr) {
-                            let tile_rows = mr.min(block_rows.len() - row);
-                            let start = match init {
-                                _ if depth.start > 0 => Start::Add,
-                                Init::Zero => Start::Zero,
-                                Init::Add => Start::Add,
-                                Init::Row(bias) => Start::Row(bias[col..].as_ptr()),
-                            };
-                            // SAFETY: both panels hold depth.len() steps at full width; `starts` was checked above for
-                            // the whole row, so `cols` elements from `col` on lie inside C and belong to this call.
-                            unsafe {
-                                (tiles[tile_rows - 1])(
-                                    depth.len(),
-                                    a_block[row * row_len..].as_ptr(),
-                                    b_block[b_index * nr * depth.len()..].as_ptr(),
-                                    out.start.add(col),
-                                    starts[row..row + tile_rows].as_ptr(),
-                                    nr.min(block_cols.end - col),
-                                    start,
-                                );
-                            }
+                    let rows = share.of(part.lanes(), mr);
+                    for first_row in rows.clone().step_by(rows_block) {
+                        let block_rows = first_row..rows.end.min(first_row + rows_block);
+                        // SAFETY: the caller's promise; the panels hold depth.len() steps at full width.
+                        unsafe {
+                            rows_by_panels(
+                                kernels,
+                                &part,
+                                block_rows,
+                                window.clone(),
+                                a_space,
+                                &b_block[(window.start - depth.start) * nr..],
+                                depth.len() * nr,
+                                block_cols.clone(),
+                                out,
+                                row_start,
+                                if depth.start > 0 { Init::Add } else { init },
+                            );
                         }
                     }
                 }
             }
         }
     });
+}
+
+/// A block of rows of A by the packed panels of a block of B, `panel` elements apart, added to C.
+///
+/// # Safety
+/// As for [`block`]; every panel must hold a full width for each step of the window.
+#[allow(clippy::too_many_arguments)]
+unsafe fn rows_by_panels<E: Element, A: Operand<E>>(
+    kernels: &Kernels<E>,
+    a: &A,
+    rows: Range<usize>,
+    window: Range<usize>,
+    space: &mut [E],
+    b_block: &[E],
+    panel: usize,
+    cols: Range<usize>,
+    out: &Out<E>,
+    row_start: &impl Fn(&A, usize) -> usize,
+    init: Init<'_, E>,
+) {
+    let (mr, nr) = (kernels.mr, kernels.nr);
+    let by_rows = a.has_rows();
+    let (row_len, tiles) = if by_rows { (ROW_STRIDE, kernels.row_tiles) } else { (window.len(), kernels.tiles) };
+    let a_block = &mut space[..rows.len().next_multiple_of(mr) * row_len];
+    match (window.is_empty(), by_rows) {
+        (true, _) => {}
+        (false, true) => a.pack_rows(rows.clone(), window.clone(), a_block),
+        (false, false) => a.pack(rows.clone(), window.clone(), mr, a_block),
+    }
+    let mut starts = [0; ROWS_BLOCK + 16];
+    for (start, row) in starts.iter_mut().zip(rows.clone()) {
+        *start = row_start(a, row);
+        assert!(*start + cols.end <= out.len, "row {row} of the product lies outside the result");
+    }
+    for (b_index, col) in cols.clone().step_by(nr).enumerate() {
+        let start = match init {
+            Init::Zero => Start::Zero,
+            Init::Add => Start::Add,
+            Init::Row(bias) => Start::Row(bias[col..].as_ptr()),
+        };
+        for row in (0..rows.len()).step_by(mr) {
+            let tile_rows = mr.min(rows.len() - row);
+            // SAFETY: both panels hold the window at full width; `starts` was checked above for the whole row, so
+            // the elements from `col` on lie inside C and belong to this call.
+            unsafe {
+                (tiles[tile_rows - 1])(
+                    window.len(),
+                    a_block[row * row_len..].as_ptr(),
+                    b_block[(b_index * panel).min(b_block.len())..].as_ptr(),
+                    out.start.add(col),
+                    starts[row..row + tile_rows].as_ptr(),
+                    nr.min(cols.end - col),
+                    start,
+                );
+            }
+        }
+    }
 }
 
 /// The space in which one thread packs: two blocks that grow to what was needed and stay.
@@ -437,7 +515,7 @@ mod tests {
                 let right =
                     Dense { data: b.data, lanes: n, depth: k, lane_stride: b_strides.1, depth_stride: b_strides.0 };
                 // SAFETY: row-major rows are disjoint; `all_kernels` lists only what the processor has.
-                unsafe { product_with(kernels, &left, &Fresh(&right), &mut c, |row| row * n, init) };
+                unsafe { product_with(kernels, once(left), &Fresh(&right), &mut c, |_, row| row * n, init) };
                 assert_eq!(c, expected, "{m} x {k} x {n}, tile {} x {}, {init:?}", kernels.mr, kernels.nr);
                 let mut c = before.clone();
                 // SAFETY: as above.

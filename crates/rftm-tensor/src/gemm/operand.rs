@@ -16,6 +16,14 @@ pub(crate) trait Operand<E>: Sync {
     fn lanes(&self) -> usize;
     /// Length of the summed index.
     fn depth(&self) -> usize;
+    /// Depth is cut into blocks that do not cross a multiple of this.
+    fn unit(&self) -> usize {
+        self.depth()
+    }
+    /// Where in a block of the depth a left factor is not zero: a contiguous part of it, possibly empty.
+    fn window(&self, block: Range<usize>) -> Range<usize> {
+        block
+    }
     /// Whether it is better packed row by row, because each lane is contiguous along the depth: then
     /// [`pack_rows`](Self::pack_rows) works, and transposing is saved.
     fn has_rows(&self) -> bool {
@@ -29,6 +37,36 @@ pub(crate) trait Operand<E>: Sync {
     /// `out[(p * depth.len() + d) * width + lane]`. What stands in the
     /// last panel beyond the lanes is never stored, and may be anything.
     fn pack(&self, lanes: Range<usize>, depth: Range<usize>, width: usize, out: &mut [E]);
+}
+
+impl<E, T: Operand<E>> Operand<E> for &T {
+    fn lanes(&self) -> usize {
+        T::lanes(self)
+    }
+
+    fn depth(&self) -> usize {
+        T::depth(self)
+    }
+
+    fn unit(&self) -> usize {
+        T::unit(self)
+    }
+
+    fn window(&self, block: Range<usize>) -> Range<usize> {
+        T::window(self, block)
+    }
+
+    fn has_rows(&self) -> bool {
+        T::has_rows(self)
+    }
+
+    fn pack_rows(&self, lanes: Range<usize>, depth: Range<usize>, out: &mut [E]) {
+        T::pack_rows(self, lanes, depth, out);
+    }
+
+    fn pack(&self, lanes: Range<usize>, depth: Range<usize>, width: usize, out: &mut [E]) {
+        T::pack(self, lanes, depth, width, out);
+    }
 }
 
 /// A matrix in memory, contiguous along its lanes or along its depth.
@@ -117,16 +155,16 @@ pub(crate) fn copy_panel<'a, E: Element>(
     valid: usize,
     width: usize,
     panel: &mut [E],
-    row: impl Fn(usize) -> Option<&'a [E]>,
+    mut row: impl FnMut(usize) -> Option<&'a [E]>,
 ) {
     let steps = panel.len() / width;
     for step in 0..steps {
         let to = &mut panel[step * width..];
         match row(step) {
             None => to[..width].fill(E::ZERO),
-            // Copies of a length that is known when this is compiled are one or two instructions. They may write past
-            // the panel's row, into the next one, which is written after it.
-            Some(from) if valid == width && from.len() >= CHUNK * width.div_ceil(CHUNK) => {
+            // Copies of a length that is known when this is compiled are one or two instructions. They may read lanes beyond
+            // the valid ones, and write past the panel's row into the next one, which is written after it.
+            Some(from) if from.len() >= CHUNK * width.div_ceil(CHUNK) => {
                 for (to, from) in to.chunks_mut(CHUNK).zip(from.chunks(CHUNK)).take(width.div_ceil(CHUNK)) {
                     match (<&mut [E; CHUNK]>::try_from(&mut *to), <&[E; CHUNK]>::try_from(from)) {
                         (Ok(to), Ok(from)) => *to = *from,
