@@ -34,7 +34,12 @@ pub(super) fn select<E: Element>(
     let forgetful = query.surviving.len() < capacity;
     // Queries without direction are equally far from everything: all similarities are 0.
     let compact = row.scale != E::ZERO && width <= row.dots.len();
-    if compact {
+    let all = query.top_k.is_none();
+    if all && compact {
+        // Nothing is chosen, so nothing has to be sorted: with 1000 slots that would be most of the read.
+        slots.copy_from_slice(&query.surviving[..width]);
+        similarities.iter_mut().zip(row.dots).for_each(|(similarity, &dot)| *similarity = dot * row.scale);
+    } else if compact {
         top_k(row.dots, similarities, slots);
         slots.iter_mut().for_each(|slot| *slot = query.surviving[*slot as usize]);
         similarities.iter_mut().for_each(|similarity| *similarity *= row.scale);
@@ -42,11 +47,11 @@ pub(super) fn select<E: Element>(
     // Where forgotten slots are eligible, their zeros stand before every negative similarity; that only matters when
     // too few are positive, which is rare, and then the whole row is laid out.
     let zeros_matter = query.selection == Selection::Zero && forgetful;
-    if !compact || (zeros_matter && similarities.last().is_none_or(|&least| least <= E::ZERO)) {
+    if !compact || (!all && zeros_matter && similarities.last().is_none_or(|&least| least <= E::ZERO)) {
         select_with_zeros(row, query, capacity, slots, similarities);
     }
 
-    let (all, removes) = (query.top_k.is_none(), query.selection == Selection::Remove);
+    let removes = query.selection == Selection::Remove;
     for (place, &slot) in slots.iter().enumerate() {
         let similarity = similarities[place];
         let counts = if all { is_surviving(query, slot, capacity) } else { similarity > E::ZERO };
@@ -74,7 +79,12 @@ fn select_with_zeros<E: Element>(
         // Not a product where the query has no direction: 0 times infinity must not appear.
         full.data_mut()[slot as usize] = if row.scale == E::ZERO { E::ZERO } else { row.scale * dot };
     }
-    top_k(full.data(), similarities, slots);
+    if slots.len() == capacity {
+        slots.iter_mut().zip(0..).for_each(|(slot, index)| *slot = index);
+        similarities.copy_from_slice(full.data());
+    } else {
+        top_k(full.data(), similarities, slots);
+    }
 }
 
 fn is_surviving(query: Query<'_>, slot: u32, capacity: usize) -> bool {
