@@ -15,11 +15,11 @@ pub(crate) fn run(arguments: &Report) -> Result<ExitCode> {
     if let Some(torn) = torn {
         eprintln!("warning: {torn}");
     }
-    print!("{}", terminal_text(&catalogue, &ledger, &Scope::Everything)?);
+    print!("{}", terminal_text(&catalogue, &ledger, &Scope::Everything));
     for file in write_report(&catalogue, &ledger, &out)? {
         eprintln!("wrote {}", file.display());
     }
-    let strangers = unplaced(&catalogue, &ledger)?.len();
+    let strangers = unplaced(&catalogue, &ledger).len();
     if strangers > 0 {
         eprintln!("{strangers} records enter no table: they come from other code or other hyper-parameters");
     }

@@ -161,7 +161,7 @@ fn listen_for_stops() -> Result<()> {
 fn show(catalogue: &Catalogue, plan: &Plan, out: &Path) -> Result<()> {
     let (ledger, _) = Ledger::read(out)?;
     let rows = plan.cells.iter().map(|(_, cell)| row_of(cell)).collect();
-    print!("\n{}", terminal_text(catalogue, &ledger, &Scope::Cells(rows))?);
+    print!("\n{}", terminal_text(catalogue, &ledger, &Scope::Cells(rows)));
     for file in write_report(catalogue, &ledger, out)? {
         eprintln!("wrote {}", file.display());
     }

@@ -5,7 +5,7 @@ use super::table::{Table, number, ratio};
 use crate::case::Case;
 use crate::clock::median;
 use crate::curves::{Curve, Point};
-use crate::record::{Jobs, Op, Record};
+use crate::record::{Gemm, Jobs, Op, Record};
 
 /// Every operation of a step alone, the sum, and the step.
 pub(super) fn operations(records: &[Record], steps: &Steps<'_>, case: Case, threads: usize) -> Table {
@@ -41,15 +41,24 @@ pub(super) fn operations(records: &[Record], steps: &Steps<'_>, case: Case, thre
     table
 }
 
-/// Products of our own and of two other crates.
+/// Products of our own and of two other crates, the median of all runs.
 pub(super) fn products(records: &[Record]) -> Table {
-    let mut table = Table::new(["m x n x k", "rftm", "matrixmultiply", "gemm", "rftm / the better one"]);
+    let mut shapes: Vec<(&str, Vec<&Gemm>)> = Vec::new();
     for record in records {
-        if let Record::Gemm(gemm) = record {
-            let best = gemm.matrixmultiply.max(gemm.gemm);
-            let rates = [gemm.rftm, gemm.matrixmultiply, gemm.gemm].map(|rate| number(Some(rate)));
-            table.row([gemm.shape.clone()].into_iter().chain(rates).chain([ratio(Some(gemm.rftm / best))]));
+        let Record::Gemm(gemm) = record else { continue };
+        match shapes.iter_mut().find(|(shape, _)| *shape == gemm.shape) {
+            Some((_, runs)) => runs.push(gemm),
+            None => shapes.push((&gemm.shape, vec![gemm])),
         }
+    }
+    let mut table = Table::new(["m x n x k", "rftm", "matrixmultiply", "gemm", "rftm / the better one"]);
+    for (shape, runs) in shapes {
+        let over = |value: fn(&Gemm) -> f64| median(&runs.iter().map(|run| value(run)).collect::<Vec<_>>());
+        let rates = [over(|run| run.rftm), over(|run| run.matrixmultiply), over(|run| run.gemm)];
+        // Taken within each run: the machine is not equally fast in all of them.
+        let share = over(|run| run.rftm / run.matrixmultiply.max(run.gemm));
+        let rates = rates.map(|rate| number(Some(rate)));
+        table.row([shape.to_owned()].into_iter().chain(rates).chain([ratio(Some(share))]));
     }
     table
 }

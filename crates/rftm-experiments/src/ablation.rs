@@ -8,7 +8,6 @@ use rftm_models::ModelKind;
 use crate::arm::Arm;
 use crate::book::{Book, DDOF, Sample, spread};
 use crate::definition::{Catalogue, Definition, Variant};
-use crate::error::Result;
 use crate::grid::{Csv, Document, Entry, Grid, Section};
 use crate::ledger::Ledger;
 use crate::paper::MeanStd;
@@ -20,39 +19,36 @@ use crate::table::{Scope, belongs, row_of};
 const KIND: ModelKind = ModelKind::Rftm;
 
 /// The tables of an ablation; none if the ledger has nothing but whole models.
-///
-/// # Errors
-/// Those of [`Catalogue::cell`].
 pub(crate) fn document(
     catalogue: &Catalogue,
     definition: &Definition,
     ledger: &Ledger,
     scope: &Scope,
-) -> Result<Option<Document>> {
+) -> Option<Document> {
     let book = Book { catalogue, ledger };
     // By data set and reading; the arm is a row here.
     let mut groups: BTreeSet<(DatasetId, Variant)> = BTreeSet::new();
     for record in ledger.records() {
         let row = row_of(&record.cell);
-        if row.1.arm != Arm::Full && scope.has(&row) && belongs(catalogue, definition, record)? {
+        if row.1.arm != Arm::Full && scope.has(&row) && belongs(catalogue, definition, record) {
             groups.insert((row.0, Variant { arm: Arm::Full, ..row.1 }));
         }
     }
     let (mut sections, mut csv) = (Vec::new(), empty_csv());
     for (id, variant) in groups {
         let Some(dataset) = catalogue.protocol.dataset(id) else { continue };
-        let classes = Maker { book, definition, dataset, variant }.classes()?;
+        let classes = Maker { book, definition, dataset, variant }.classes();
         sections.extend(beside_the_paper(catalogue, dataset, variant, &classes));
         sections.push(over_seeds(definition, dataset, variant, &classes));
         classes.iter().for_each(|class| class.csv(dataset, variant, &mut csv));
     }
-    Ok((!sections.is_empty()).then(|| Document {
+    (!sections.is_empty()).then(|| Document {
         id: definition.id.clone(),
         title: definition.title.clone(),
         text: format!("{}\n{}", definition.analysis, legend()),
         sections,
         csv,
-    }))
+    })
 }
 
 fn legend() -> String {
@@ -99,23 +95,23 @@ struct Numbers {
 }
 
 impl<'a> Maker<'a> {
-    fn classes(&self) -> Result<Vec<Class<'a>>> {
+    fn classes(&self) -> Vec<Class<'a>> {
         self.definition.classes(self.dataset.id).iter().map(|&label| self.class(label)).collect()
     }
 
-    fn class(&self, label: u8) -> Result<Class<'a>> {
+    fn class(&self, label: u8) -> Class<'a> {
         let sample = |arm| {
             let variant = Variant { arm, ..self.variant };
             self.book.sample(self.dataset, label, KIND, variant, &self.definition.seeds)
         };
-        let whole = sample(Arm::Full)?;
+        let whole = sample(Arm::Full);
         let arms = self.definition.arms.iter().map(|&arm| {
-            let sample = sample(arm)?;
+            let sample = sample(arm);
             let metrics = Metric::ALL.map(|metric| self.numbers(label, arm, metric, &sample, &whole));
-            Ok(Measured { arm, sample, seeds: self.definition.seeds.len(), metrics })
+            Measured { arm, sample, seeds: self.definition.seeds.len(), metrics }
         });
         let name = self.dataset.classes.get(usize::from(label)).cloned().unwrap_or_default();
-        Ok(Class { label, name, arms: arms.collect::<Result<_>>()? })
+        Class { label, name, arms: arms.collect() }
     }
 
     fn numbers(&self, class: u8, arm: Arm, metric: Metric, sample: &Sample<'_>, whole: &Sample<'_>) -> Numbers {

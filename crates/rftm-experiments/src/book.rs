@@ -4,7 +4,6 @@ use rftm_models::ModelKind;
 
 use crate::cell::{Cell, Key};
 use crate::definition::{Catalogue, Variant};
-use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::paper::MeanStd;
 use crate::protocol::DatasetProtocol;
@@ -38,7 +37,7 @@ impl<'a> Book<'a> {
         kind: ModelKind,
         variant: Variant,
         seeds: &[u64],
-    ) -> Result<Sample<'a>> {
+    ) -> Sample<'a> {
         let mut sample = Sample::default();
         for &seed in seeds {
             let key = self.catalogue.cell(dataset, class, kind, seed, variant).key();
@@ -48,7 +47,7 @@ impl<'a> Book<'a> {
                 Outcome::Failed { error } => sample.failures.push((record.cell.clone(), error.clone())),
             }
         }
-        Ok(sample)
+        sample
     }
 }
 

@@ -4,17 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::book::{Book, mean};
 use crate::definition::{Catalogue, Definition};
-use crate::error::Result;
 use crate::grid::{Csv, Document, Entry, Grid, Section};
 use crate::ledger::Ledger;
 use crate::record::Finished;
 use crate::render::describe;
 
 /// Time and parameters over the cells of `definition` in the default reading; none if there is no cell.
-///
-/// # Errors
-/// Those of [`Catalogue::cell`].
-pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &Ledger) -> Result<Option<Document>> {
+pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &Ledger) -> Option<Document> {
     let book = Book { catalogue, ledger };
     let variant = catalogue.variant(definition);
     let (mut rows, mut csv) = (Vec::new(), empty_csv());
@@ -24,7 +20,7 @@ pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &
             // Times compare only where machine, threads and jobs are the same.
             let mut groups: BTreeMap<(&str, usize, usize), Vec<&Finished>> = BTreeMap::new();
             for &class in definition.classes(id) {
-                for (_, record, finished) in book.sample(dataset, class, kind, variant, &definition.seeds)?.done {
+                for (_, record, finished) in book.sample(dataset, class, kind, variant, &definition.seeds).done {
                     let place = &record.environment;
                     groups.entry((&place.cpu, place.threads, place.jobs)).or_default().push(finished);
                 }
@@ -58,7 +54,7 @@ pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &
         }
     }
     if rows.is_empty() {
-        return Ok(None);
+        return None;
     }
     let header =
         ["data set", "model", "machine", "parameters", "cells", "epochs", "at the limit", "s/epoch", "min/cell"];
@@ -67,7 +63,7 @@ pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &
                 number of\nepochs ended), and time of training and scoring (mean over cells; an epoch includes its \
                 validation). Times are wall-clock\ntimes of the runs behind Table 1, with whatever else the machine did; \
                 docs/performance.md has the measured ones.\n";
-    Ok(Some(Document {
+    Some(Document {
         id: "cost".to_owned(),
         title: "Run time and parameters".to_owned(),
         text: text.to_owned(),
@@ -78,7 +74,7 @@ pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &
             notes: Vec::new(),
         }],
         csv,
-    }))
+    })
 }
 
 fn empty_csv() -> Csv {

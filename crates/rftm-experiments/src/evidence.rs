@@ -9,7 +9,6 @@ use crate::arm::Arm;
 use crate::book::{Book, mean};
 use crate::cell::Key;
 use crate::definition::{Catalogue, Definition, Variant};
-use crate::error::Result;
 use crate::grid::{Csv, Document, Entry, Grid, Section};
 use crate::ledger::Ledger;
 use crate::paper::MeanStd;
@@ -19,14 +18,11 @@ use crate::render::{class_name, dash, mean_std, number, reading, variant_fields}
 use crate::table::row_of;
 
 /// Every cell that was run under several readings; none if there is no such cell.
-///
-/// # Errors
-/// Those of [`Catalogue::cell`].
-pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &Ledger) -> Result<Option<Document>> {
+pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &Ledger) -> Option<Document> {
     let (mut sections, mut csv) = (Vec::new(), empty_csv());
     for dataset in &catalogue.protocol.datasets {
         let readings = readings(catalogue, ledger, dataset.id);
-        let cells = cells(Book { catalogue, ledger }, dataset, &readings)?;
+        let cells = cells(Book { catalogue, ledger }, dataset, &readings);
         if cells.is_empty() {
             continue;
         }
@@ -34,13 +30,13 @@ pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &
         sections.push(distances(dataset, catalogue.variant(definition), &readings, &cells));
         cells.iter().for_each(|cell| cell.csv(dataset, &readings, &mut csv));
     }
-    Ok((!sections.is_empty()).then(|| Document {
+    (!sections.is_empty()).then(|| Document {
         id: definition.id.clone(),
         title: definition.title.clone(),
         text: definition.analysis.clone(),
         sections,
         csv,
-    }))
+    })
 }
 
 /// The readings under which the ledger has whole models, trained to the end, of a data set.
@@ -82,7 +78,7 @@ impl Values {
     }
 }
 
-fn cells(book: Book<'_>, dataset: &DatasetProtocol, readings: &[Variant]) -> Result<Vec<Case>> {
+fn cells(book: Book<'_>, dataset: &DatasetProtocol, readings: &[Variant]) -> Vec<Case> {
     let mut cases = Vec::new();
     for (class, name) in (0..).zip(&dataset.classes) {
         for kind in ModelKind::ALL {
@@ -90,7 +86,7 @@ fn cells(book: Book<'_>, dataset: &DatasetProtocol, readings: &[Variant]) -> Res
                 let samples = readings
                     .iter()
                     .map(|&variant| book.sample(dataset, class, kind, variant, &[seed]))
-                    .collect::<Result<Vec<_>>>()?;
+                    .collect::<Vec<_>>();
                 let keys: Vec<Option<Key>> = samples.iter().map(|sample| sample.keys().pop()).collect();
                 // A model without a memory has one key for two readings, and that is one result.
                 if keys.iter().flatten().collect::<BTreeSet<_>>().len() < 2 {
@@ -104,7 +100,7 @@ fn cells(book: Book<'_>, dataset: &DatasetProtocol, readings: &[Variant]) -> Res
             }
         }
     }
-    Ok(cases)
+    cases
 }
 
 fn values(dataset: &DatasetProtocol, readings: &[Variant], cells: &[Case]) -> Section {

@@ -2,7 +2,6 @@
 
 use crate::book::DDOF;
 use crate::definition::{Catalogue, Definition, Layout, Variant};
-use crate::error::Result;
 use crate::grid::{Csv, Document, Entry, Grid, Section};
 use crate::ledger::Ledger;
 use crate::paper::MeanStd;
@@ -10,23 +9,20 @@ use crate::record::Metric;
 use crate::table::{Comparison, Row, RowClass, Scope, Table, tables};
 
 /// All tables of a definition; none if the ledger has nothing for it.
-///
-/// # Errors
-/// Those of [`tables`].
 pub(crate) fn document(
     catalogue: &Catalogue,
     definition: &Definition,
     ledger: &Ledger,
     scope: &Scope,
-) -> Result<Option<Document>> {
-    let tables = tables(catalogue, definition, ledger, scope)?;
-    Ok((!tables.is_empty()).then(|| Document {
+) -> Option<Document> {
+    let tables = tables(catalogue, definition, ledger, scope);
+    (!tables.is_empty()).then(|| Document {
         id: definition.id.clone(),
         title: definition.title.clone(),
         text: format!("{}\n{}", definition.analysis, legend(definition)),
         sections: tables.iter().map(section).collect(),
         csv: csv(&tables),
-    }))
+    })
 }
 
 /// How to read the tables.

@@ -15,34 +15,31 @@ const MAIN: &str = "table1";
 
 /// Everything that `ledger` has something for: the tables of each definition, and with [`Scope::Everything`] the paired
 /// comparison, time and size, and the evidence for each reading of the paper.
-///
-/// # Errors
-/// Those of [`Catalogue::cell`].
-pub fn documents(catalogue: &Catalogue, ledger: &Ledger, scope: &Scope) -> Result<Vec<Document>> {
+pub fn documents(catalogue: &Catalogue, ledger: &Ledger, scope: &Scope) -> Vec<Document> {
     let whole = matches!(scope, Scope::Everything);
     let mut documents = Vec::new();
     for definition in &catalogue.definitions {
         documents.extend(match definition.layout {
-            Layout::Models | Layout::Untrained => render::document(catalogue, definition, ledger, scope)?,
-            Layout::Ablation => ablation::document(catalogue, definition, ledger, scope)?,
-            Layout::Evidence if whole => evidence::document(catalogue, definition, ledger)?,
+            Layout::Models | Layout::Untrained => render::document(catalogue, definition, ledger, scope),
+            Layout::Ablation => ablation::document(catalogue, definition, ledger, scope),
+            Layout::Evidence if whole => evidence::document(catalogue, definition, ledger),
             Layout::Evidence => None,
         });
         if definition.id == MAIN && whole {
-            documents.extend(paired::document(catalogue, definition, ledger)?);
-            documents.extend(cost::document(catalogue, definition, ledger)?);
+            documents.extend(paired::document(catalogue, definition, ledger));
+            documents.extend(cost::document(catalogue, definition, ledger));
         }
     }
-    Ok(documents)
+    documents
 }
 
 /// Writes every document of `ledger` into `out`, as `ID.md`, `ID.csv` and `ID.tex`; the files written.
 ///
 /// # Errors
-/// [`Error::Io`](crate::Error::Io) if a file cannot be written, and those of [`documents`].
+/// [`Error::Io`](crate::Error::Io) if a file cannot be written.
 pub fn write_report(catalogue: &Catalogue, ledger: &Ledger, out: &Path) -> Result<Vec<PathBuf>> {
     let mut written = Vec::new();
-    for document in documents(catalogue, ledger, &Scope::Everything)? {
+    for document in documents(catalogue, ledger, &Scope::Everything) {
         for (extension, text) in [("md", document.markdown()), ("csv", document.csv()), ("tex", document.latex())] {
             let path = out.join(format!("{}.{extension}", document.id));
             write_atomic(&path, text.as_bytes())?;
@@ -53,15 +50,12 @@ pub fn write_report(catalogue: &Catalogue, ledger: &Ledger, out: &Path) -> Resul
 }
 
 /// The tables as they are shown on a terminal.
-///
-/// # Errors
-/// Those of [`documents`].
-pub fn terminal_text(catalogue: &Catalogue, ledger: &Ledger, scope: &Scope) -> Result<String> {
+pub fn terminal_text(catalogue: &Catalogue, ledger: &Ledger, scope: &Scope) -> String {
     let mut text = String::new();
-    for document in documents(catalogue, ledger, scope)? {
+    for document in documents(catalogue, ledger, scope) {
         for section in &document.sections {
             text += &format!("{}\n{}\n\n{}\n", document.title, section.heading, section.markdown());
         }
     }
-    Ok(text)
+    text
 }

@@ -8,7 +8,6 @@ use rftm_models::ModelKind;
 use crate::book::{Book, mean};
 use crate::cell::{Cell, Key};
 use crate::definition::{Catalogue, Definition, Layout, Variant};
-use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::paper::MeanStd;
 use crate::protocol::DatasetProtocol;
@@ -151,18 +150,15 @@ pub struct Wins {
 ///
 /// A record enters only if its key is the one the definition gives that cell today, so results of older code or of
 /// other hyper-parameters never mix in.
-///
-/// # Errors
-/// Those of [`Catalogue::cell`].
-pub fn tables(catalogue: &Catalogue, definition: &Definition, ledger: &Ledger, scope: &Scope) -> Result<Vec<Table>> {
+pub fn tables(catalogue: &Catalogue, definition: &Definition, ledger: &Ledger, scope: &Scope) -> Vec<Table> {
     if !matches!(definition.layout, Layout::Models | Layout::Untrained) {
-        return Ok(Vec::new());
+        return Vec::new();
     }
     let mut groups = BTreeSet::new();
     for record in ledger.records() {
         let (id, variant, ..) = row_of(&record.cell);
         if let Some(place) = definition.datasets.iter().position(|&one| one == id)
-            && belongs(catalogue, definition, record)?
+            && belongs(catalogue, definition, record)
         {
             groups.insert((place, variant));
         }
@@ -171,37 +167,25 @@ pub fn tables(catalogue: &Catalogue, definition: &Definition, ledger: &Ledger, s
     for (place, variant) in groups {
         let Some(dataset) = catalogue.protocol.dataset(definition.datasets[place]) else { continue };
         let maker = Maker { book: Book { catalogue, ledger }, definition, dataset, variant };
-        let rows = maker.row_ids(scope)?;
+        let rows = maker.row_ids(scope);
         if !rows.is_empty() {
-            tables.push(maker.table(&rows, scope)?);
+            tables.push(maker.table(&rows, scope));
         }
     }
-    Ok(tables)
+    tables
 }
 
 /// The records of `ledger` that enter no table of any definition: other revisions, other hyper-parameters.
-///
-/// # Errors
-/// Those of [`Catalogue::cell`].
-pub fn unplaced<'a>(catalogue: &Catalogue, ledger: &'a Ledger) -> Result<Vec<&'a Record>> {
-    let mut unplaced = Vec::new();
-    for record in ledger.records() {
-        let mut placed = false;
-        for definition in &catalogue.definitions {
-            placed |= belongs(catalogue, definition, record)?;
-        }
-        if !placed {
-            unplaced.push(record);
-        }
-    }
-    Ok(unplaced)
+pub fn unplaced<'a>(catalogue: &Catalogue, ledger: &'a Ledger) -> Vec<&'a Record> {
+    let placed = |record: &&Record| catalogue.definitions.iter().any(|one| belongs(catalogue, one, record));
+    ledger.records().filter(|record| !placed(record)).collect()
 }
 
 /// Whether the record is a cell of the definition, in any reading.
-pub(crate) fn belongs(catalogue: &Catalogue, definition: &Definition, record: &Record) -> Result<bool> {
+pub(crate) fn belongs(catalogue: &Catalogue, definition: &Definition, record: &Record) -> bool {
     let cell = &record.cell;
     let (id, variant, class, kind) = row_of(cell);
-    let Some(dataset) = catalogue.protocol.dataset(id) else { return Ok(false) };
+    let Some(dataset) = catalogue.protocol.dataset(id) else { return false };
     let (epochs, whole) = (variant.max_epochs, catalogue.protocol.train.max_epochs);
     let as_long = if definition.is_look() {
         epochs > 0 && epochs != whole
@@ -212,9 +196,9 @@ pub(crate) fn belongs(catalogue: &Catalogue, definition: &Definition, record: &R
         && definition.arms.contains(&variant.arm)
         && (definition.is_look() || definition.classes(id).contains(&class) && definition.models.contains(&kind));
     if !as_long || !listed {
-        return Ok(false);
+        return false;
     }
-    Ok(catalogue.cell(dataset, class, kind, cell.train.seed, variant).key() == record.key)
+    catalogue.cell(dataset, class, kind, cell.train.seed, variant).key() == record.key
 }
 
 fn in_order(definition: &Definition, mut rows: Vec<(u8, ModelKind)>) -> Vec<(u8, ModelKind)> {
@@ -233,7 +217,7 @@ struct Maker<'a> {
 
 impl Maker<'_> {
     /// The rows of the table: classes in order, within a class the models in the definition's order.
-    fn row_ids(&self, scope: &Scope) -> Result<Vec<(u8, ModelKind)>> {
+    fn row_ids(&self, scope: &Scope) -> Vec<(u8, ModelKind)> {
         let Self { book, definition, dataset, variant } = self;
         let usual = Catalogue::shown(dataset, book.catalogue.variant(definition));
         let all = |classes: Vec<u8>, models: &[ModelKind]| -> Vec<(u8, ModelKind)> {
@@ -241,29 +225,25 @@ impl Maker<'_> {
         };
         if let Scope::Cells(rows) = scope {
             let rows = rows.iter().filter(|row| row.0 == dataset.id && row.1 == *variant);
-            return Ok(in_order(definition, rows.map(|&(_, _, class, kind)| (class, kind)).collect()));
+            return in_order(definition, rows.map(|&(_, _, class, kind)| (class, kind)).collect());
         }
         if !definition.is_look() && *variant == usual {
-            return Ok(in_order(definition, all(definition.classes(dataset.id).to_vec(), &definition.models)));
+            return in_order(definition, all(definition.classes(dataset.id).to_vec(), &definition.models));
         }
         let candidates = if definition.is_look() {
             all((0..).zip(&dataset.classes).map(|(label, _)| label).collect(), &ModelKind::ALL)
         } else {
             all(definition.classes(dataset.id).to_vec(), &definition.models)
         };
-        let mut rows = Vec::new();
-        for (class, kind) in candidates {
-            if !book.sample(dataset, class, kind, *variant, &book.catalogue.protocol.seeds)?.is_empty() {
-                rows.push((class, kind));
-            }
-        }
-        Ok(in_order(definition, rows))
+        let seeds = &book.catalogue.protocol.seeds;
+        let run = |&(class, kind): &(u8, ModelKind)| !book.sample(dataset, class, kind, *variant, seeds).is_empty();
+        in_order(definition, candidates.into_iter().filter(run).collect())
     }
 
-    fn table(&self, row_ids: &[(u8, ModelKind)], scope: &Scope) -> Result<Table> {
+    fn table(&self, row_ids: &[(u8, ModelKind)], scope: &Scope) -> Table {
         let (mut rows, mut failures) = (Vec::new(), Vec::new());
         for &(class, kind) in row_ids {
-            rows.push((class, self.row(class, kind, &mut failures)?));
+            rows.push((class, self.row(class, kind, &mut failures)));
         }
         let mut models: Vec<ModelKind> = row_ids.iter().map(|&(_, kind)| kind).collect();
         let mut seen = BTreeSet::new();
@@ -293,7 +273,7 @@ impl Maker<'_> {
         if models.windows(2).all(|pair| done(&pair[0]) == done(&pair[1])) {
             self.mark_best(&mut averages);
         }
-        Ok(Table {
+        Table {
             definition: self.definition.id.clone(),
             dataset: self.dataset.id,
             dataset_title: self.dataset.title.clone(),
@@ -304,7 +284,7 @@ impl Maker<'_> {
             wins: if self.definition.layout == Layout::Models { wins } else { Vec::new() },
             absent: absent.into_iter().map(|class| self.class_name(class)).collect(),
             failures,
-        })
+        }
     }
 
     fn is_untrained(&self) -> bool {
@@ -329,14 +309,14 @@ impl Maker<'_> {
             .then(|| format!("Do not compare these numbers with the paper's: {}.", reasons.join("; ")))
     }
 
-    fn row(&self, class: u8, kind: ModelKind, failures: &mut Vec<(Cell, String)>) -> Result<Row> {
+    fn row(&self, class: u8, kind: ModelKind, failures: &mut Vec<(Cell, String)>) -> Row {
         let Self { book, definition, dataset, variant } = self;
         let catalogue = book.catalogue;
-        let sample = book.sample(dataset, class, kind, *variant, &catalogue.protocol.seeds)?;
+        let sample = book.sample(dataset, class, kind, *variant, &catalogue.protocol.seeds);
         let trained = match self.is_untrained() {
             true => {
                 let trained = Variant { max_epochs: catalogue.protocol.train.max_epochs, ..*variant };
-                Some(book.sample(dataset, class, kind, trained, &catalogue.protocol.seeds)?)
+                Some(book.sample(dataset, class, kind, trained, &catalogue.protocol.seeds))
             }
             false => None,
         };
@@ -351,7 +331,7 @@ impl Maker<'_> {
         };
         let extra = sample.done.iter().filter(|(seed, ..)| !definition.seeds.contains(seed)).count();
         failures.extend(sample.failures.iter().cloned());
-        Ok(Row {
+        Row {
             class: RowClass::Class { label: class, name: self.class_name(class) },
             model: kind,
             values: Metric::ALL.map(compare),
@@ -359,7 +339,7 @@ impl Maker<'_> {
             seeds_asked: definition.seeds.len() + extra,
             failed: !sample.failures.is_empty(),
             keys: sample.keys(),
-        })
+        }
     }
 
     /// Marks the best of every class, side and metric, where all models of the definition have a number; equal numbers, as

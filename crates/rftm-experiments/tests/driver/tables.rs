@@ -68,7 +68,7 @@ fn numbers_are_those_of_the_ledger_and_the_paper() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = ledger(folder.path());
     let catalogue = catalogue();
-    let tables = tables(&catalogue, catalogue.definition("table1").unwrap(), &ledger, &Scope::Everything).unwrap();
+    let tables = tables(&catalogue, catalogue.definition("table1").unwrap(), &ledger, &Scope::Everything);
     assert_eq!(
         tables.iter().map(|table| table.dataset).collect::<Vec<_>>(),
         [DatasetId::Mnist, DatasetId::FashionMnist]
@@ -106,11 +106,11 @@ fn a_look_is_no_comparison_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = ledger(folder.path());
     let catalogue = catalogue();
-    let look = tables(&catalogue, catalogue.definition("look").unwrap(), &ledger, &Scope::Everything).unwrap();
+    let look = tables(&catalogue, catalogue.definition("look").unwrap(), &ledger, &Scope::Everything);
     let cautions: Vec<_> = look.iter().map(|table| table.caution.clone().unwrap()).collect();
     assert!(cautions[0].starts_with("Do not compare") && cautions[0].contains("at most 12 epochs"), "{cautions:?}");
     assert!(cautions[1].contains("glyphs drawn by this program"), "{cautions:?}");
-    let full = tables(&catalogue, catalogue.definition("table1").unwrap(), &ledger, &Scope::Everything).unwrap();
+    let full = tables(&catalogue, catalogue.definition("table1").unwrap(), &ledger, &Scope::Everything);
     assert!(full.iter().all(|table| table.caution.is_none()));
 }
 
@@ -119,8 +119,7 @@ fn cells_of_other_hyper_parameters_enter_no_table() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = ledger(folder.path());
     let catalogue = catalogue();
-    let strangers: Vec<_> =
-        unplaced(&catalogue, &ledger).unwrap().iter().map(|record| record.cell.train.patience).collect();
+    let strangers: Vec<_> = unplaced(&catalogue, &ledger).iter().map(|record| record.cell.train.patience).collect();
     assert_eq!(strangers, [11]);
 }
 
@@ -132,5 +131,5 @@ fn a_terminal_shows_the_rows_of_the_run_only() {
     let shown =
         [cell(DatasetId::Mnist, 0, ModelKind::Ae, 1997, full), cell(DatasetId::Mnist, 5, ModelKind::Ae, 1997, full)];
     let scope = Scope::Cells(shown.iter().map(row_of).collect());
-    check_golden("terminal.txt", &terminal_text(&catalogue(), &ledger, &scope).unwrap());
+    check_golden("terminal.txt", &terminal_text(&catalogue(), &ledger, &scope));
 }

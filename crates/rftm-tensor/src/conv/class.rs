@@ -1,6 +1,6 @@
 //! Which pixels and taps meet. Pixels of the image that is written fall into classes by the taps that can reach them, and a
 //! class into parts by the taps that do: near a border some of them fall outside the image that is read. What falls
-//! outside is zero and is left out of the product; with an image of 4 x 4 (CIFAR-10's third layer) that is a fifth
+//! outside is zero and is left out of the product; with an image of 4 x 4 (CIFAR-10's third layer) that is a sixth
 //! of the work, with one of 2 x 2 nearly a third.
 
 use std::ops::Range;

@@ -3,7 +3,7 @@
 //!
 //! With 3 channels the products of [`to_large`](super::to_large) would fill 3 of a tile's 32 columns and pack every small
 //! pixel once per tap. Here all taps together fill 27 columns and a pixel is packed once, at the price of a buffer of 27
-//! numbers a pixel. (CIFAR-10's last layer, 64 to 3 channels, batch 256, one thread: 7 ms. The other way takes 25 ms for 8
+//! numbers a pixel. (CIFAR-10's last layer, 64 to 3 channels, batch 256, one thread: 3 ms. The other way took 25 ms for 8
 //! channels, the fewest it is used for.)
 
 use super::Geometry;
