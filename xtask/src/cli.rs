@@ -88,8 +88,8 @@ pub(crate) struct Reproduce {
     /// A smoke run for CI: tiny, on glyphs, from scratch each time, in runs/quick.
     #[arg(long, conflicts_with_all = ["only", "dataset", "shard"])]
     pub(crate) quick: bool,
-    /// Only these: table1, table2, untrained (scores before the first step), evidence (readings of the paper) (implies
-    /// --full).
+    /// Only these: table1, table2, untrained (scores before the first step), evidence (readings of the paper), losses
+    /// (MemAE and MNAD without their own loss terms) (implies --full).
     #[arg(long, value_name = "TABLE", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
     /// Only these data sets: mnist, fashion-mnist, cifar-10, glyphs.

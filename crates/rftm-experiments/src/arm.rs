@@ -1,13 +1,13 @@
-//! The arms of the ablation, Table 2 of the paper.
+//! What is switched off in a model: the arms of the ablation, Table 2 of the paper, and one of our own.
 
 use std::fmt;
 
-use rftm_memory::UnitConfig;
+use rftm_memory::{AttentionConfig, ItemConfig, UnitConfig};
 use rftm_models::MemorySpec;
 use serde::Deserialize;
 
-/// Which parts of RFTM are switched off. In the order of the paper's rows, but for the whole model, which comes last
-/// there.
+/// Which parts of a model are switched off. In the order of the paper's rows, but for the whole model, which comes last
+/// there, and the arm of MemAE and MNAD, which it does not have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Arm {
@@ -24,11 +24,13 @@ pub enum Arm {
     NoHippocampus,
     /// The second memory is off, its connector with it.
     NoCortex,
+    /// MemAE and MNAD are trained by the reconstruction alone, as RFTM is.
+    NoPenalties,
 }
 
 impl Arm {
-    /// All arms.
-    pub const ALL: [Self; 6] = [
+    /// The arms of the paper.
+    pub const PAPER: [Self; 6] = [
         Self::Full,
         Self::NoForgetting,
         Self::NoSparsification,
@@ -47,15 +49,16 @@ impl Arm {
             Self::NoConnector => "no-connector",
             Self::NoHippocampus => "no-hippocampus",
             Self::NoCortex => "no-cortex",
+            Self::NoPenalties => "no-penalties",
         }
     }
 
-    /// Which parts are on, in the order of the paper's columns: forgetting, sparsification, connector, hippocampus,
+    /// Which parts of RFTM are on, in the order of the paper's columns: forgetting, sparsification, connector, hippocampus,
     /// cortex.
     #[must_use]
     pub fn parts(self) -> [bool; 5] {
         match self {
-            Self::Full => [true; 5],
+            Self::Full | Self::NoPenalties => [true; 5],
             Self::NoForgetting => [false, true, true, true, true],
             Self::NoSparsification => [false, false, true, true, true],
             Self::NoConnector => [true, true, false, true, true],
@@ -64,9 +67,18 @@ impl Arm {
         }
     }
 
-    /// A memory with this arm's parts switched off; what is no twin memory stays as it is.
+    /// A memory with this arm's parts switched off; one that has no such part stays as it is.
     pub(crate) fn apply(self, memory: MemorySpec) -> MemorySpec {
-        let MemorySpec::Twin { hippocampus, cortex, connector } = memory else { return memory };
+        let (hippocampus, cortex, connector) = match memory {
+            MemorySpec::Twin { hippocampus, cortex, connector } => (hippocampus, cortex, connector),
+            MemorySpec::MemAe(config) if self == Self::NoPenalties => {
+                return MemorySpec::MemAe(AttentionConfig { entropy_weight: 0.0, ..config });
+            }
+            MemorySpec::Mnad(config) if self == Self::NoPenalties => {
+                return MemorySpec::Mnad(ItemConfig { compactness_weight: 0.0, separateness_weight: 0.0, ..config });
+            }
+            MemorySpec::None | MemorySpec::MemAe(_) | MemorySpec::Mnad(_) => return memory,
+        };
         let [forgetting, sparsification, joined, first, second] = self.parts();
         let unit = |unit: UnitConfig| UnitConfig {
             forgetting_rate: if forgetting { unit.forgetting_rate } else { 0.0 },
@@ -82,7 +94,14 @@ impl Arm {
 
     /// The arm that a memory is of; the key tells whether it is exactly that.
     pub(crate) fn of(memory: &MemorySpec) -> Self {
-        let MemorySpec::Twin { hippocampus, cortex, connector } = memory else { return Self::Full };
+        let (hippocampus, cortex, connector) = match memory {
+            MemorySpec::Twin { hippocampus, cortex, connector } => (hippocampus, cortex, connector),
+            MemorySpec::MemAe(AttentionConfig { entropy_weight: 0.0, .. }) => return Self::NoPenalties,
+            MemorySpec::Mnad(ItemConfig { compactness_weight: 0.0, separateness_weight: 0.0, .. }) => {
+                return Self::NoPenalties;
+            }
+            MemorySpec::None | MemorySpec::MemAe(_) | MemorySpec::Mnad(_) => return Self::Full,
+        };
         let units = || hippocampus.iter().chain(cortex);
         match () {
             () if hippocampus.is_none() => Self::NoHippocampus,
@@ -105,6 +124,7 @@ impl fmt::Display for Arm {
             Self::NoConnector => "without connector",
             Self::NoHippocampus => "without hippocampus",
             Self::NoCortex => "without cortex",
+            Self::NoPenalties => "without loss terms of its own",
         })
     }
 }
@@ -117,13 +137,17 @@ mod tests {
     #[test]
     fn an_arm_is_recognised_by_its_memory() {
         for convention in Convention::ALL {
-            let whole = MemorySpec::twin(convention);
-            for arm in Arm::ALL {
-                let memory = arm.apply(whole.clone());
-                assert_eq!(Arm::of(&memory), arm);
-                assert_eq!(memory == whole, arm == Arm::Full, "{arm}");
-                assert_eq!(arm.apply(MemorySpec::None), MemorySpec::None);
-            }
+            let check = |whole: MemorySpec, has: &dyn Fn(Arm) -> bool| {
+                for arm in Arm::PAPER.into_iter().chain([Arm::NoPenalties]) {
+                    let memory = arm.apply(whole.clone());
+                    assert_eq!(Arm::of(&memory), if has(arm) { arm } else { Arm::Full }, "{whole:?}");
+                    assert_eq!(memory == whole, arm == Arm::Full || !has(arm), "{arm} of {whole:?}");
+                }
+            };
+            check(MemorySpec::twin(convention), &|arm| arm != Arm::NoPenalties);
+            check(MemorySpec::memae(100), &|arm| arm == Arm::NoPenalties);
+            check(MemorySpec::mnad(), &|arm| arm == Arm::NoPenalties);
+            check(MemorySpec::None, &|_| false);
         }
     }
 

@@ -14,11 +14,12 @@ use crate::protocol::{DatasetProtocol, Protocol};
 use crate::spec;
 
 const PROTOCOL: &str = include_str!("../definitions/protocol.toml");
-const DEFINITIONS: [(&str, &str); 5] = [
+const DEFINITIONS: [(&str, &str); 6] = [
     ("table1", include_str!("../definitions/table1.toml")),
     ("table2", include_str!("../definitions/table2.toml")),
     ("untrained", include_str!("../definitions/untrained.toml")),
     ("evidence", include_str!("../definitions/evidence.toml")),
+    ("losses", include_str!("../definitions/losses.toml")),
     ("look", include_str!("../definitions/look.toml")),
 ];
 

@@ -21,8 +21,8 @@ use crate::table::row_of;
 pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &Ledger) -> Option<Document> {
     let (mut sections, mut csv) = (Vec::new(), empty_csv());
     for dataset in &catalogue.protocol.datasets {
-        let readings = readings(catalogue, ledger, dataset.id);
-        let cells = cells(Book { catalogue, ledger }, dataset, &readings);
+        let readings = readings(catalogue, definition, ledger, dataset.id);
+        let cells = cells(Book { catalogue, ledger }, definition, dataset, &readings);
         if cells.is_empty() {
             continue;
         }
@@ -39,12 +39,14 @@ pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &
     })
 }
 
-/// The readings under which the ledger has whole models, trained to the end, of a data set.
-fn readings(catalogue: &Catalogue, ledger: &Ledger, id: DatasetId) -> Vec<Variant> {
-    let whole =
-        |variant: &Variant| variant.arm == Arm::Full && variant.max_epochs == catalogue.protocol.train.max_epochs;
-    let of_set = ledger.records().map(|record| row_of(&record.cell)).filter(|row| row.0 == id).map(|row| row.1);
-    of_set.filter(whole).collect::<BTreeSet<_>>().into_iter().collect()
+/// The readings under which the ledger has the definition's models and arms, trained to the end, of a data set.
+fn readings(catalogue: &Catalogue, definition: &Definition, ledger: &Ledger, id: DatasetId) -> Vec<Variant> {
+    let trained = catalogue.protocol.train.max_epochs;
+    let of_set = ledger.records().map(|record| row_of(&record.cell)).filter(|row| row.0 == id);
+    let asked = of_set.filter(|&(_, variant, _, kind)| {
+        definition.models.contains(&kind) && definition.arms.contains(&variant.arm) && variant.max_epochs == trained
+    });
+    asked.map(|row| row.1).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// A cell that has results under at least two readings.
@@ -78,10 +80,10 @@ impl Values {
     }
 }
 
-fn cells(book: Book<'_>, dataset: &DatasetProtocol, readings: &[Variant]) -> Vec<Case> {
+fn cells(book: Book<'_>, definition: &Definition, dataset: &DatasetProtocol, readings: &[Variant]) -> Vec<Case> {
     let mut cases = Vec::new();
     for (class, name) in (0..).zip(&dataset.classes) {
-        for kind in ModelKind::ALL {
+        for &kind in &definition.models {
             for &seed in &book.catalogue.protocol.seeds {
                 let samples = readings
                     .iter()
@@ -105,7 +107,7 @@ fn cells(book: Book<'_>, dataset: &DatasetProtocol, readings: &[Variant]) -> Vec
 
 fn values(dataset: &DatasetProtocol, readings: &[Variant], cells: &[Case]) -> Section {
     let mut header = ["class", "model", "seed", "metric", "paper"].map(str::to_owned).to_vec();
-    header.extend(readings.iter().map(|&variant| reading(variant)));
+    header.extend(readings.iter().map(|&variant| column(variant)));
     let mut rows = Vec::new();
     for cell in cells {
         for (metric, values) in Metric::ALL.into_iter().zip(&cell.metrics) {
@@ -123,12 +125,18 @@ fn values(dataset: &DatasetProtocol, readings: &[Variant], cells: &[Case]) -> Se
     Section { heading: dataset.title.clone(), caution: None, grid: Grid { left: 4, header, rows }, notes: Vec::new() }
 }
 
+/// A reading, and what is switched off.
+fn column(variant: Variant) -> String {
+    let arm = if variant.arm == Arm::Full { String::new() } else { format!(", {}", variant.arm) };
+    format!("{}{arm}", reading(variant))
+}
+
 /// Each reading against the default one, over the cells that have both.
 fn distances(dataset: &DatasetProtocol, usual: Variant, readings: &[Variant], cells: &[Case]) -> Section {
     let usual = Catalogue::shown(dataset, usual);
     let mut header = ["model", "reading", "cells"].map(str::to_owned).to_vec();
     for metric in Metric::ALL {
-        header.extend([format!("{} {}", metric.title(), reading(usual)), "this reading".to_owned()]);
+        header.extend([format!("{} {}", metric.title(), column(usual)), "this reading".to_owned()]);
     }
     let mut rows = Vec::new();
     let default = readings.iter().position(|&variant| variant == usual);
@@ -141,7 +149,7 @@ fn distances(dataset: &DatasetProtocol, usual: Variant, readings: &[Variant], ce
             if both.is_empty() {
                 continue;
             }
-            let mut row = [kind.to_string(), reading(variant), both.len().to_string()].map(Entry::from).to_vec();
+            let mut row = [kind.to_string(), column(variant), both.len().to_string()].map(Entry::from).to_vec();
             for metric in 0..3 {
                 let size = |reading: Option<usize>| {
                     let sizes: Vec<f64> =
@@ -175,6 +183,7 @@ fn empty_csv() -> Csv {
         "forget_at_inference",
         "padding",
         "max_epochs",
+        "arm",
         "ours",
         "distance",
         "key",
@@ -196,6 +205,7 @@ impl Case {
                 let paper = values.paper;
                 fields.extend([number(paper.map(|paper| paper.mean)), number(paper.and_then(|paper| paper.std))]);
                 fields.extend(variant_fields(variant));
+                fields.push(variant.arm.name().to_owned());
                 fields.extend([number(values.ours[place]), number(values.distance(place)), key.to_string()]);
                 csv.line(&fields);
             }

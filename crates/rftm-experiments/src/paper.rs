@@ -68,7 +68,7 @@ impl Paper {
         let fields: Vec<&str> = line.split(',').collect();
         let (parts, numbers) = fields.split_at_checked(5)?;
         let parts: Vec<bool> = parts.iter().map(|&part| part == "1").collect();
-        let arm = Arm::ALL.into_iter().find(|arm| arm.parts()[..] == parts[..])?;
+        let arm = Arm::PAPER.into_iter().find(|arm| arm.parts()[..] == parts[..])?;
         let [auroc, auprc, f1] = numbers[..] else { return None };
         for (metric, number) in Metric::ALL.into_iter().zip([auroc, auprc, f1]) {
             self.arms.insert((arm, metric), number.parse().ok()?);
