@@ -25,3 +25,8 @@ pub(crate) fn run(arguments: &Report) -> Result<ExitCode> {
     }
     Ok(ExitCode::SUCCESS)
 }
+
+/// The figures and the page.
+pub(crate) fn figures(_catalogue: &Catalogue, _ledger: &Ledger, _out: &std::path::Path) -> Result<()> {
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! Figures: captures their data. Drawing them is part of `report`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use rftm_experiments::{Catalogue, Ledger, Parallelism, utc_now};
+use rftm_figures::{Capture, Error, Figure, Subject, Watch};
+
+use crate::cli::Reproduce;
+use crate::data::{self, Download};
+use crate::paths::{LOOK, Origin, RESULTS};
+use crate::reproduce::{INTERRUPTED, listen_for_stops};
+
+/// `--only figures` is all of them.
+const ALL: &str = "figures";
+
+/// The weights of the figures' trainings, which are not under version control.
+const WEIGHTS: &str = "runs/figures";
+
+/// The longest silence about running trainings is this plus an epoch.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// The figures that `--only` names; none if it names something else, too.
+pub(crate) fn wanted(only: &[String]) -> Option<Vec<Figure>> {
+    if only.is_empty() {
+        return None;
+    }
+    let named = |name: &String| match name.as_str() {
+        ALL => Some(Figure::ALL.to_vec()),
+        name => name.parse().ok().map(|figure| vec![figure]),
+    };
+    let named: Option<Vec<Vec<Figure>>> = only.iter().map(named).collect();
+    Some(named?.concat())
+}
+
+pub(crate) fn run(arguments: &Reproduce, figures: &[Figure], stop: &'static AtomicBool) -> Result<ExitCode> {
+    check(arguments)?;
+    let origin = Origin::leave()?;
+    let trial = arguments.max_epochs.is_some();
+    let out = origin.or_default(arguments.out.as_ref(), if trial { LOOK } else { RESULTS });
+    let weights = if out == Path::new(RESULTS) { PathBuf::from(WEIGHTS) } else { out.join("weights") };
+    let (catalogue, (ledger, _)) = (Catalogue::builtin()?, Ledger::read(&out)?);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let watch = Lines { last: Mutex::new(None) };
+    let capture = Capture {
+        catalogue: &catalogue,
+        ledger: &ledger,
+        subject: Subject::default(),
+        max_epochs: arguments.max_epochs.map(usize::from),
+        out: &out,
+        weights: &weights,
+        parallelism: Parallelism::new(arguments.jobs.get(), arguments.threads.map(usize::from), cores),
+        stop,
+        watch: &watch,
+    };
+    let work = capture.work(figures)?;
+    if arguments.dry_run {
+        let lines: Vec<String> = work.names().collect();
+        lines.iter().for_each(|line| println!("{line}"));
+        println!("{} trainings, but for those of which {} has the weights", lines.len(), weights.display());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let path = data::search_path(&origin, arguments.data.as_deref());
+    let download = if arguments.offline { Download::Never } else { Download::IfMissing };
+    let mut datasets = BTreeMap::new();
+    for &id in &work.datasets {
+        datasets.insert(id, Arc::new(data::obtain(id, &path, download)?));
+    }
+    listen_for_stops()?;
+    match capture.run(figures, &datasets) {
+        Err(Error::Stopped) => {
+            eprintln!("{}", Error::Stopped);
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
+        written => written?.iter().for_each(|file| eprintln!("wrote {}", file.display())),
+    }
+    crate::report::figures(&catalogue, &ledger, &out)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Figures have a cell of their own.
+fn check(arguments: &Reproduce) -> Result<()> {
+    let chosen = [
+        ("--dataset", !arguments.dataset.is_empty()),
+        ("--class", !arguments.class.is_empty()),
+        ("--model", !arguments.model.is_empty()),
+        ("--seed", !arguments.seed.is_empty()),
+        ("--convention", arguments.convention.is_some()),
+        ("--forget-at-inference", arguments.forget_at_inference),
+        ("--padding", arguments.padding.is_some()),
+        ("--shard", arguments.shard.is_some()),
+    ];
+    match chosen.iter().find(|(_, given)| *given) {
+        Some((flag, _)) => bail!("{flag} does not go with figures: they show MNIST, anomaly class 2, seed 1997"),
+        None => Ok(()),
+    }
+}
+
+/// Plain lines with time stamps.
+struct Lines {
+    last: Mutex<Option<Instant>>,
+}
+
+impl Watch for Lines {
+    fn progress(&self, line: &str) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| last.elapsed() >= EVERY) {
+            *last = Some(Instant::now());
+            eprintln!("{} {line}", utc_now());
+        }
+    }
+
+    fn say(&self, line: &str) {
+        eprintln!("{} {line}", utc_now());
+    }
+}
