@@ -234,13 +234,13 @@ impl From<VPosition> for plotters::style::text_anchor::VPos {
 
 /// A legend in one line above what it explains, so that it can cover nothing.
 pub(crate) fn legend(area: &Area<'_>, at: (i32, i32), entries: &[(RGBColor, String)]) -> Drawn {
-    let style = text(TEXT, INK, HPosition::Left, VPosition::Center);
+    let style = text(TEXT - 4, INK, HPosition::Left, VPosition::Center);
     let (mut x, y) = at;
     for (colour, name) in entries {
-        area.draw(&Rectangle::new([(x, y - 10), (x + 36, y + 10)], colour.filled()))?;
-        area.draw_text(name, &style, (x + 46, y))?;
+        area.draw(&Rectangle::new([(x, y - 10), (x + 30, y + 10)], colour.filled()))?;
+        area.draw_text(name, &style, (x + 40, y))?;
         let (width, _) = area.estimate_text_size(name, &style)?;
-        x += 46 + width as i32 + 40;
+        x += 40 + width as i32 + 28;
     }
     Ok(())
 }
@@ -264,7 +264,7 @@ pub(crate) type Chart<'a, 'b> = ChartContext<
 /// A chart with its axes, grid and title.
 pub(crate) fn chart<'a, 'b>(area: &'a Area<'b>, axes: &Axes<'_>) -> Drawn<Chart<'a, 'b>> {
     let mut builder = ChartBuilder::on(area);
-    builder.margin(16).margin_right(36).x_label_area_size(92).y_label_area_size(120);
+    builder.margin(16).margin_right(36).x_label_area_size(84).y_label_area_size(116);
     if !axes.title.is_empty() {
         builder.caption(axes.title, (FAMILY, HEADING).into_font().color(&INK));
     }

@@ -105,8 +105,8 @@ pub(crate) fn curves(source: &Source) -> Result<Parts> {
             ("pr", "Precision and recall", ["recall", "precision"]),
         ];
         for (panel, (curve, title, names)) in area.split_evenly((1, 2)).iter().zip(panels) {
-            panel.draw_text(title, &bold(HEADING, INK, HPosition::Left, VPosition::Center), (136, 36))?;
-            legend(panel, (136, 92), &named(curve))?;
+            panel.draw_text(title, &bold(HEADING, INK, HPosition::Left, VPosition::Center), (100, 36))?;
+            legend(panel, (100, 92), &named(curve))?;
             let (_, panel) = panel.split_vertically(120);
             let axes = Axes {
                 title: "",
