@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use rftm_experiments::{Catalogue, Ledger, Parallelism, utc_now};
 use rftm_figures::{Capture, Error, Figure, Subject, Watch};
 
@@ -25,17 +25,25 @@ const WEIGHTS: &str = "runs/figures";
 /// The longest silence about running trainings is this plus an epoch.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// The figures that `--only` names; none if it names something else, too.
-pub(crate) fn wanted(only: &[String]) -> Option<Vec<Figure>> {
-    if only.is_empty() {
-        return None;
-    }
+/// The figures that `--only` names; none if it names tables, or nothing.
+///
+/// # Errors
+/// If it names both: they have other cells and other flags.
+pub(crate) fn wanted(only: &[String]) -> Result<Option<Vec<Figure>>> {
     let named = |name: &String| match name.as_str() {
         ALL => Some(Figure::ALL.to_vec()),
         name => name.parse().ok().map(|figure| vec![figure]),
     };
-    let named: Option<Vec<Vec<Figure>>> = only.iter().map(named).collect();
-    Some(named?.concat())
+    let figures: Vec<Vec<Figure>> = only.iter().filter_map(named).collect();
+    match figures.len() {
+        0 => Ok(None),
+        all if all == only.len() => Ok(Some(figures.concat())),
+        _ => Err(wrong("--only", only.join(","), "figures and tables are separate runs".to_owned())),
+    }
+}
+
+fn wrong(flag: &'static str, value: String, message: String) -> anyhow::Error {
+    rftm_experiments::Error::Selection { flag, value, message }.into()
 }
 
 pub(crate) fn run(arguments: &Reproduce, figures: &[Figure], stop: &'static AtomicBool) -> Result<ExitCode> {
@@ -62,7 +70,7 @@ pub(crate) fn run(arguments: &Reproduce, figures: &[Figure], stop: &'static Atom
     if arguments.dry_run {
         let lines: Vec<String> = work.names().collect();
         lines.iter().for_each(|line| println!("{line}"));
-        println!("{} trainings, but for those of which {} has the weights", lines.len(), weights.display());
+        println!("trainings: {}, less those of which {} has the weights", lines.len(), weights.display());
         return Ok(ExitCode::SUCCESS);
     }
     let path = data::search_path(&origin, arguments.data.as_deref());
@@ -85,18 +93,24 @@ pub(crate) fn run(arguments: &Reproduce, figures: &[Figure], stop: &'static Atom
 
 /// Figures have a cell of their own.
 fn check(arguments: &Reproduce) -> Result<()> {
-    let chosen = [
-        ("--dataset", !arguments.dataset.is_empty()),
-        ("--class", !arguments.class.is_empty()),
-        ("--model", !arguments.model.is_empty()),
-        ("--seed", !arguments.seed.is_empty()),
-        ("--convention", arguments.convention.is_some()),
-        ("--forget-at-inference", arguments.forget_at_inference),
-        ("--padding", arguments.padding.is_some()),
-        ("--shard", arguments.shard.is_some()),
+    let Reproduce { dataset, class, model, seed, convention, padding, shard, .. } = arguments;
+    let list = |list: Vec<String>| (!list.is_empty()).then(|| list.join(","));
+    let given = [
+        ("--dataset", list(dataset.iter().map(ToString::to_string).collect())),
+        ("--class", list(class.clone())),
+        ("--model", list(model.iter().map(ToString::to_string).collect())),
+        ("--seed", list(seed.iter().map(ToString::to_string).collect())),
+        ("--convention", convention.map(|convention| convention.to_string())),
+        ("--forget-at-inference", arguments.forget_at_inference.then(String::new)),
+        ("--padding", padding.map(|padding| padding.to_string())),
+        ("--shard", shard.map(|shard| shard.to_string())),
     ];
-    match chosen.iter().find(|(_, given)| *given) {
-        Some((flag, _)) => bail!("{flag} does not go with figures: they show MNIST, anomaly class 2, seed 1997"),
+    match given.into_iter().find_map(|(flag, value)| Some((flag, value?))) {
+        Some((flag, value)) => {
+            let Subject { dataset, class, seed, .. } = Subject::default();
+            let message = format!("figures show {dataset}, anomaly class {class}, seed {seed}; leave this out");
+            Err(wrong(flag, value, message))
+        }
         None => Ok(()),
     }
 }

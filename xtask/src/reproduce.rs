@@ -30,7 +30,7 @@ pub(crate) const INTERRUPTED: u8 = 130;
 const GLYPH_EPOCHS: usize = 60;
 
 pub(crate) fn run(arguments: &Reproduce) -> Result<ExitCode> {
-    if let Some(figures) = figures::wanted(&arguments.only) {
+    if let Some(figures) = figures::wanted(&arguments.only)? {
         return figures::run(arguments, &figures, &STOP);
     }
     let origin = Origin::leave()?;

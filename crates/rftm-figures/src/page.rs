@@ -150,7 +150,8 @@ fn markdown(text: &str) -> String {
 
 fn tables_of(catalogue: &Catalogue, ledger: &Ledger, drawings: &[Drawing], document: &Document) -> Tables {
     // The sections of a definition's document are its tables, in order, with the same rows and some of counts below.
-    let behind = catalogue.definition(&document.id).map(|definition| tables(catalogue, definition, ledger, &Scope::Everything));
+    let behind =
+        catalogue.definition(&document.id).map(|definition| tables(catalogue, definition, ledger, &Scope::Everything));
     let behind = behind.filter(|tables| tables.len() == document.sections.len()).unwrap_or_default();
     let block = |(index, section): (usize, &Section)| {
         let rows = behind.get(index).map_or(&[][..], |table| &table.rows);
@@ -195,7 +196,8 @@ fn block(section: &Section, rows: &[Row], drawings: &[Drawing]) -> Block {
 /// The figures that show one of these cells: their ids and short names.
 fn links(keys: &[String], drawings: &[Drawing]) -> Vec<(String, String)> {
     let shows = |drawing: &&Drawing| drawing.cells.iter().any(|(_, key)| keys.contains(key));
-    let link = |drawing: &Drawing| (drawing.figure.id().to_owned(), drawing.figure.id().trim_start_matches("fig").to_owned());
+    let link =
+        |drawing: &Drawing| (drawing.figure.id().to_owned(), drawing.figure.id().trim_start_matches("fig").to_owned());
     drawings.iter().filter(shows).map(link).collect()
 }
 

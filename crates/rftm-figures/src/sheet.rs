@@ -275,7 +275,7 @@ mod tests {
         };
         check(&text, "x.csv, line 7: there is no column other");
         check(&text[..text.rfind("b,").unwrap()], "x.csv, line 6: 1 rows, the header promises 2");
-        check(&text[..text.len() - 8], "x.csv, line 7: 2 fields where there are 3 columns");
+        check(&text[..text.len() - 6], "x.csv, line 7: 2 fields where there are 3 columns");
         check(&text[..text.len() - 2], "x.csv, line 7: pixels is not 2 pixels");
         check(&text.replace("1001", "10g1"), "x.csv, line 7: pixels is not 2 pixels");
         check(&text.replace("b,2", "b,two"), "x.csv, line 7: value is \"two\"");

@@ -66,7 +66,8 @@ fn the_page_loads_sorts_and_fits() {
             .unwrap();
         let dom = String::from_utf8_lossy(&output.stdout);
         let probe = dom.split("<pre>PROBE ").nth(1).and_then(|rest| rest.split("</pre>").next());
-        let probe = probe.unwrap_or_else(|| panic!("{size}: the page did not load: {}", String::from_utf8_lossy(&output.stderr)));
+        let probe = probe
+            .unwrap_or_else(|| panic!("{size}: the page did not load: {}", String::from_utf8_lossy(&output.stderr)));
         for expected in [
             r#""images":true"#,
             r#""before":false"#,

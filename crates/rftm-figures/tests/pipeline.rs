@@ -23,7 +23,12 @@ fn glyphs() -> Datasets {
     BTreeMap::from([(DatasetId::Glyphs, Arc::new(dataset))])
 }
 
-fn capture<'a>(catalogue: &'a Catalogue, ledger: &'a Ledger, folder: &'a [std::path::PathBuf; 2], stop: &'a AtomicBool) -> Capture<'a> {
+fn capture<'a>(
+    catalogue: &'a Catalogue,
+    ledger: &'a Ledger,
+    folder: &'a [std::path::PathBuf; 2],
+    stop: &'a AtomicBool,
+) -> Capture<'a> {
     let glyphs = DatasetId::Glyphs;
     Capture {
         catalogue,

@@ -69,7 +69,8 @@ fn embed(vectors: &[f32], count: usize, seed: u64) -> Result<Vec<f32>> {
     let mut stream = rng(seed, "tsne", 0);
     let steps = 1 << 24;
     // Close to the origin, so that nothing of it is left in the end but which way things lie.
-    let start: Vec<f32> = (0..2 * count).map(|_| 1e-4 * (below(steps, &mut stream) as f32 / steps as f32 - 0.5)).collect();
+    let start: Vec<f32> =
+        (0..2 * count).map(|_| 1e-4 * (below(steps, &mut stream) as f32 / steps as f32 - 0.5)).collect();
     let points: Vec<&[f32]> = vectors.chunks_exact(width).collect();
     let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
     Ok(alone.install(|| {
@@ -105,7 +106,10 @@ mod tests {
     fn clouds(count: usize) -> Vec<f32> {
         let mut stream = rng(7, "test", 0);
         let mut noise = move || below(1000, &mut stream) as f32 / 1000.0;
-        (0..count).flat_map(|index| [0, 1, 2, 3, 4].map(|axis| if axis == index % 3 { 20.0 } else { 0.0 })).map(|v| v + noise()).collect()
+        (0..count)
+            .flat_map(|index| [0, 1, 2, 3, 4].map(|axis| if axis == index % 3 { 20.0 } else { 0.0 }))
+            .map(|v| v + noise())
+            .collect()
     }
 
     #[test]

@@ -70,7 +70,8 @@ fn images(model: &Model, unit: usize, slots: &[u32]) -> Result<Vec<f32>> {
     };
     let all = stage.memory().slots();
     let width = all.rows_cols().1;
-    let picked: Vec<f32> = slots.iter().flat_map(|slot| &all.data()[*slot as usize * width..][..width]).copied().collect();
+    let picked: Vec<f32> =
+        slots.iter().flat_map(|slot| &all.data()[*slot as usize * width..][..width]).copied().collect();
     let mut h = stage.connect(Tensor::from_vec(picked, [slots.len(), width])?, PASS)?;
     for stage in rest {
         h = stage.connect(stage.memory().infer(h, PASS)?, PASS)?;

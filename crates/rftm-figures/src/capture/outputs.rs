@@ -45,14 +45,7 @@ pub(crate) fn reconstructions(capture: &Capture<'_>, datasets: &Datasets) -> Res
         let first: Vec<usize> = (0..FIRST.min(test.len())).collect();
         let mut push = |row: &str, index: usize, score: String, pixels: &[u8]| {
             let anomaly = u8::from(anomalous[index]).to_string();
-            sheet.push(vec![
-                row.to_owned(),
-                index.to_string(),
-                labels[index].to_string(),
-                anomaly,
-                score,
-                hex(pixels),
-            ]);
+            sheet.push(vec![row.to_owned(), index.to_string(), labels[index].to_string(), anomaly, score, hex(pixels)]);
         };
         if place == 0 {
             first.iter().for_each(|&index| push("input", index, "0".to_owned(), test.pixels(index)));
@@ -83,8 +76,7 @@ pub(crate) fn residuals(capture: &Capture<'_>, datasets: &Datasets) -> Result<Sh
             let highest = order.iter().copied().filter(|&index| parts.anomalous[index] == wanted);
             let highest: Vec<usize> = highest.take(HIGHEST).collect();
             let outputs = reconstruct(&trained.model, &rows(&parts.test, &highest)?, SCORING_BATCH)?;
-            for (rank, (&index, output)) in
-                highest.iter().zip(outputs.chunks_exact(parts.test.features())).enumerate()
+            for (rank, (&index, output)) in highest.iter().zip(outputs.chunks_exact(parts.test.features())).enumerate()
             {
                 let output = to_pixels(output, job.cell.convention.scaling());
                 let (rank, label) = ((rank + 1).to_string(), labels[index].to_string());

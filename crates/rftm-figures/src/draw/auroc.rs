@@ -5,7 +5,9 @@ use rftm_experiments::{Catalogue, Ledger, Metric, Row, RowClass, Scope, Table, t
 use rftm_models::ModelKind;
 
 use super::Parts;
-use super::canvas::{Axes, FAINT, HPosition, INK, TEXT, VPosition, chart, legend, model_colour, model_title, plain, render, text};
+use super::canvas::{
+    Axes, FAINT, HPosition, INK, TEXT, VPosition, chart, legend, model_colour, model_title, plain, render, text,
+};
 use crate::error::Result;
 
 /// None if the ledger has nothing for Table 1 in the protocol's reading.
@@ -27,7 +29,8 @@ pub(crate) fn draw(catalogue: &Catalogue, ledger: &Ledger) -> Result<Option<Part
     let label = "AUROC of every class and model as bars, the paper's values as ticks.";
     let height = 560;
     let svg = render("auroc", (1800, (70 + tables.len() * height) as u32), label, |area, _| {
-        let models = definition.models.iter().map(|kind| (model_colour(kind.name()), model_title(kind.name()).to_owned()));
+        let models =
+            definition.models.iter().map(|kind| (model_colour(kind.name()), model_title(kind.name()).to_owned()));
         legend(area, (136, 34), &models.collect::<Vec<_>>())?;
         let note = "black line: the paper";
         area.draw_text(note, &text(TEXT - 4, FAINT, HPosition::Right, VPosition::Center), (1760, 34))?;
@@ -82,7 +85,8 @@ pub(crate) fn draw(catalogue: &Catalogue, ledger: &Ledger) -> Result<Option<Part
 
 /// The AUROC of ours, in percent.
 fn ours(table: &Table, label: u8, kind: ModelKind) -> Option<f64> {
-    let wanted = |row: &&Row| matches!(row.class, RowClass::Class { label: one, .. } if one == label) && row.model == kind;
+    let wanted =
+        |row: &&Row| matches!(row.class, RowClass::Class { label: one, .. } if one == label) && row.model == kind;
     let row = table.rows.iter().find(wanted)?;
     let metric = Metric::ALL.iter().position(|metric| *metric == Metric::Auroc)?;
     row.values.get(metric)?.ours.map(|ours| ours.mean)

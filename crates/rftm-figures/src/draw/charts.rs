@@ -92,7 +92,8 @@ pub(crate) fn curves(source: &Source) -> Result<Parts> {
         .collect();
     let named = |curve| {
         let entry = |model: &String| {
-            let area = areas.get(&(curve, model.as_str())).map(|area| format!(" {:.1}", 100.0 * area)).unwrap_or_default();
+            let area =
+                areas.get(&(curve, model.as_str())).map(|area| format!(" {:.1}", 100.0 * area)).unwrap_or_default();
             (model_colour(model), format!("{}{area}", model_title(model)))
         };
         models.iter().map(entry).collect::<Vec<_>>()
@@ -108,14 +109,7 @@ pub(crate) fn curves(source: &Source) -> Result<Parts> {
             panel.draw_text(title, &bold(HEADING, INK, HPosition::Left, VPosition::Center), (100, 36))?;
             legend(panel, (100, 92), &named(curve))?;
             let (_, panel) = panel.split_vertically(120);
-            let axes = Axes {
-                title: "",
-                x: (0.0, 1.0),
-                y: (0.0, 1.0),
-                names,
-                ticks: [6, 6],
-                format: [&plain, &plain],
-            };
+            let axes = Axes { title: "", x: (0.0, 1.0), y: (0.0, 1.0), names, ticks: [6, 6], format: [&plain, &plain] };
             let mut chart = chart(&panel, &axes)?;
             if curve == "roc" {
                 let chance = ShapeStyle::from(FAINT).stroke_width(2);
@@ -128,9 +122,10 @@ pub(crate) fn curves(source: &Source) -> Result<Parts> {
         }
         Ok(())
     })?;
-    let caption = "Legend: AUROC and average precision in percent, of all scores. The points drawn are thinned to what a \
+    let caption =
+        "Legend: AUROC and average precision in percent, of all scores. The points drawn are thinned to what a \
                    tenth of a pixel shows. Same cell as Figure 3."
-        .to_owned();
+            .to_owned();
     Ok(Parts { svg, caption, alt: label })
 }
 
@@ -232,8 +227,9 @@ pub(crate) fn histories(source: &Source) -> Result<Parts> {
         }
         Ok(())
     })?;
-    let caption = "Mean squared error of the training samples while the weights were changing, penalties included where a \
+    let caption =
+        "Mean squared error of the training samples while the weights were changing, penalties included where a \
                    model has them, and of the validation samples after each epoch."
-        .to_owned();
+            .to_owned();
     Ok(Parts { svg, caption, alt: label.to_owned() })
 }

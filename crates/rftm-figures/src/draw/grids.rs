@@ -76,7 +76,8 @@ pub(crate) fn slots(source: &Source) -> Result<Parts> {
             grids[unit * epochs.len() + epoch].push(row.pixels("pixels", PIXELS)?);
         }
     }
-    let label = "Memory slots decoded to images, hippocampus above and cortex below, from the start of training to its end.";
+    let label =
+        "Memory slots decoded to images, hippocampus above and cortex below, from the start of training to its end.";
     const GRID: i32 = 2 * (7 * (SIDE + 2) - 2);
     let width = 60 + epochs.len() as i32 * (GRID + 24);
     let size = (width.max(300) as u32, (110 + units.len() as i32 * (GRID + 90)) as u32);
@@ -171,9 +172,10 @@ pub(crate) fn residuals(source: &Source) -> Result<Parts> {
         }
         Ok(())
     })?;
-    let caption = "Class and score stand above each image. Residual: output minus input, red where the model adds ink, blue \
+    let caption =
+        "Class and score stand above each image. Residual: output minus input, red where the model adds ink, blue \
                    where it takes ink away, white where both agree."
-        .to_owned();
+            .to_owned();
     Ok(Parts { svg, caption, alt: label.to_owned() })
 }
 

@@ -60,7 +60,8 @@ pub(crate) fn draw(out: &Path) -> Result<Option<(Parts, Vec<(String, String)>)>>
             continue;
         }
         let Some(source) = Source::read(&path)? else { continue };
-        let wrong = |name: &str| Error::Sheet { path: path.clone(), line: 1, message: format!("the header lacks {name}") };
+        let wrong =
+            |name: &str| Error::Sheet { path: path.clone(), line: 1, message: format!("the header lacks {name}") };
         let model = source.note("model").ok_or_else(|| wrong("model"))?.to_owned();
         let neurons = source.note("neurons").and_then(|n| n.parse().ok()).ok_or_else(|| wrong("neurons"))?;
         trial = trial.or_else(|| source.note("trial").map(str::to_owned));
@@ -120,7 +121,9 @@ fn picture(points: &BTreeMap<(String, u32), Point>) -> Result<String> {
                 let dot = |point| Circle::new(point, 8, if filled { style.filled() } else { style });
                 errors.draw_series(dots.into_iter().map(dot))?;
             }
-            areas.draw_series(series(model, &|p| 100.0 * p.auroc).into_iter().map(|p| Circle::new(p, 8, style.filled())))?;
+            areas.draw_series(
+                series(model, &|p| 100.0 * p.auroc).into_iter().map(|p| Circle::new(p, 8, style.filled())),
+            )?;
         }
         let (left, top, cell, line) = (230, 790, 155, 128);
         let centre = text(TEXT - 4, FAINT, HPosition::Center, VPosition::Center);
