@@ -45,7 +45,7 @@ pub fn drawings(catalogue: &Catalogue, ledger: &Ledger, out: &Path) -> Result<Ve
     let mut all = Vec::new();
     for figure in Figure::ALL {
         let drawn = match figure {
-            Figure::Fig1 => widths::draw(out)?,
+            Figure::Fig1 => widths::draw(out)?.map(|parts| (parts, Vec::new())),
             Figure::Auroc => auroc::draw(catalogue, ledger)?.map(|parts| (parts, Vec::new())),
             _ => match Source::read(&figure.data(out))? {
                 Some(source) => Some((one(figure, &source)?, cells(&source))),

@@ -46,7 +46,7 @@ fn read(source: &Source) -> Result<Point> {
 }
 
 /// Figure 1 from as many trainings as there are; none if there is none.
-pub(crate) fn draw(out: &Path) -> Result<Option<(Parts, Vec<(String, String)>)>> {
+pub(crate) fn draw(out: &Path) -> Result<Option<Parts>> {
     let folder = widths_folder(out);
     let entries = match fs::read_dir(&folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -80,7 +80,7 @@ pub(crate) fn draw(out: &Path) -> Result<Option<(Parts, Vec<(String, String)>)>>
     if let Some(trial) = trial {
         caption = format!("**A trial, {trial}.** {caption}");
     }
-    Ok(Some((Parts { svg: picture(&points)?, caption, alt: LABEL.to_owned() }, Vec::new())))
+    Ok(Some(Parts { svg: picture(&points)?, caption, alt: LABEL.to_owned() }))
 }
 
 const LABEL: &str = "Mean reconstruction error of normal and anomalous images, and AUROC, against the number of bottleneck \
