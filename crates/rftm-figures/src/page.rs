@@ -7,7 +7,7 @@ use askama::Template;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pulldown_cmark::{Options, Parser, html};
-use rftm_experiments::{Catalogue, Document, Ledger, Row, RowClass, Scope, Section, documents, duration, tables};
+use rftm_experiments::{Catalogue, Document, Key, Ledger, Row, RowClass, Scope, Section, documents, duration, tables};
 
 use crate::draw::Drawing;
 use crate::error::Result;
@@ -37,8 +37,16 @@ struct Shown {
     /// The SVG as a data URI: what it calls its parts cannot clash with another figure's.
     image: String,
     caption: String,
-    cells: Vec<(String, String)>,
+    cells: Vec<Named>,
     command: String,
+}
+
+/// A cell behind a figure.
+struct Named {
+    name: String,
+    key: String,
+    /// Whether the ledger on this page has it.
+    is_listed: bool,
 }
 
 /// A figure that there are no data for.
@@ -108,7 +116,7 @@ pub fn page(catalogue: &Catalogue, ledger: &Ledger, drawings: &[Drawing]) -> Res
     let page = Page {
         runs: ledger.len(),
         finished: ledger.records().filter(|record| record.finished().is_some()).count(),
-        figures: drawings.iter().map(shown).collect(),
+        figures: drawings.iter().map(|drawing| shown(drawing, ledger)).collect(),
         missing: missing.map(|figure| Missing { title: figure.title(), command: figure.command() }).collect(),
         documents: documents(catalogue, ledger, &Scope::Everything)
             .iter()
@@ -130,14 +138,16 @@ pub fn write_page(catalogue: &Catalogue, ledger: &Ledger, drawings: &[Drawing], 
     Ok(path)
 }
 
-fn shown(drawing: &Drawing) -> Shown {
+fn shown(drawing: &Drawing, ledger: &Ledger) -> Shown {
+    let listed = |key: &str| key.parse().is_ok_and(|key: Key| ledger.get(&key).is_some());
+    let named = |(name, key): &(String, String)| Named { name: name.clone(), is_listed: listed(key), key: key.clone() };
     Shown {
         id: drawing.figure.id(),
         title: drawing.figure.title(),
         alt: drawing.alt.clone(),
         image: format!("data:image/svg+xml;base64,{}", STANDARD.encode(&drawing.svg)),
         caption: markdown(&drawing.caption),
-        cells: drawing.cells.clone(),
+        cells: drawing.cells.iter().map(named).collect(),
         command: drawing.figure.command(),
     }
 }
