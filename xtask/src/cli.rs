@@ -77,6 +77,7 @@ pub(crate) struct Bench {
   cargo xtask reproduce --only table1 --dataset fashion-mnist --class coat --convention text --jobs 2
   cargo xtask reproduce --only table2 --class coat --seed 1997
   cargo xtask reproduce --only table1 --dataset cifar-10 --padding 1
+  cargo xtask reproduce --only fig3,fig4                       data of these figures; --only figures: of all
   cargo xtask reproduce --full --shard 2/8 --out shard2        part 2 of 8; then: cargo xtask ledger merge
   cargo xtask reproduce --quick                                does it work at all? Under a minute
 
@@ -89,7 +90,8 @@ pub(crate) struct Reproduce {
     #[arg(long, conflicts_with_all = ["only", "dataset", "shard"])]
     pub(crate) quick: bool,
     /// Only these: table1, table2, untrained (scores before the first step), evidence (readings of the paper), losses
-    /// (MemAE and MNAD without their own loss terms) (implies --full).
+    /// (MemAE and MNAD without their own loss terms) (implies --full). Or figures alone: fig1, fig3 to fig7, auroc,
+    /// curves, usage, residuals, or all: figures.
     #[arg(long, value_name = "TABLE", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
     /// Only these data sets: mnist, fashion-mnist, cifar-10, glyphs.
@@ -139,7 +141,8 @@ pub(crate) struct Reproduce {
     pub(crate) offline: bool,
 }
 
-/// Write all tables again from the ledger alone, as Markdown, CSV and LaTeX.
+/// Write all tables again from the ledger alone, as Markdown, CSV and LaTeX, draw the figures from their data, and make the
+/// page of both, report.html.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  cargo xtask report\n  cargo xtask report --out runs/look")]
 pub(crate) struct Report {

@@ -9,6 +9,7 @@ mod bench;
 mod check;
 mod cli;
 mod data;
+mod figures;
 mod ledger;
 mod paths;
 mod progress;

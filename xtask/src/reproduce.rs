@@ -15,6 +15,7 @@ use rftm_experiments::{
 
 use crate::cli::Reproduce;
 use crate::data::{self, Download};
+use crate::figures;
 use crate::paths::{self, LOOK, Origin, QUICK, RESULTS};
 use crate::progress;
 
@@ -22,13 +23,16 @@ use crate::progress;
 static STOP: AtomicBool = AtomicBool::new(false);
 
 /// The exit code of a program ended by Ctrl-C, by convention 128 + SIGINT.
-const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// Epochs of a look at glyphs. They are few and soon through, and the models part late: after 12 epochs RFTM is not ahead of
 /// the plain autoencoder yet (AUROC over classes 0, 1 and 9: 52.7 and 53.9), after 60 it is (73.9 and 68.7).
 const GLYPH_EPOCHS: usize = 60;
 
 pub(crate) fn run(arguments: &Reproduce) -> Result<ExitCode> {
+    if let Some(figures) = figures::wanted(&arguments.only)? {
+        return figures::run(arguments, &figures, &STOP);
+    }
     let origin = Origin::leave()?;
     let catalogue = Catalogue::builtin()?;
     let path = data::search_path(&origin, arguments.data.as_deref());
@@ -147,7 +151,7 @@ fn dry_run(catalogue: &Catalogue, plan: &Plan, out: &Path, parallelism: Parallel
     Ok(ExitCode::SUCCESS)
 }
 
-fn listen_for_stops() -> Result<()> {
+pub(crate) fn listen_for_stops() -> Result<()> {
     ctrlc::set_handler(|| {
         if STOP.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(INTERRUPTED));

@@ -54,6 +54,9 @@ fn wrong_values_name_the_flag_and_what_is_allowed() {
     check("reproduce --only table2 --class bag", &["--class bag", "4 Coat"]);
     check("reproduce --only table1 --padding 2", &["--padding", "0..=1"]);
     check("reproduce --only table1 --dataset mnist --padding 1", &["--padding 1", "cifar-10"]);
+    check("reproduce --only fig1,table1", &["--only fig1,table1", "separate runs"]);
+    check("reproduce --only fig5 --class 3", &["--class 3", "anomaly class 2"]);
+    check("reproduce --only figures --shard 1/2", &["--shard 1/2", "leave this out"]);
     check("reproduce --shard 3/2", &["--shard", "I from 1 to N"]);
     check("reproduce --jobs 0", &["--jobs"]);
     check("reproduce --max-epochs 0", &["--max-epochs"]);
@@ -162,4 +165,16 @@ fn a_damaged_ledger_is_named_and_an_absent_one_too() {
     }
     let (code, _, error) = run(folder.path(), "report --out elsewhere");
     assert!(code == 1 && error.contains("there is no ledger at elsewhere/ledger.jsonl"), "{error}");
+}
+
+#[test]
+fn a_dry_run_of_figures_names_their_trainings() {
+    let folder = empty();
+    let (code, out, error) = run(folder.path(), "reproduce --only figures --dry-run");
+    assert_eq!(code, 0, "{error}");
+    assert!(out.contains("mnist class 2, mnad, seed 1997 (") && out.contains("fig1, rftm with 512 neurons"), "{out}");
+    assert!(out.contains("trainings: 22,"), "{out}");
+    let (_, out, _) = run(folder.path(), "reproduce --only fig6,fig7,usage --dry-run");
+    assert!(out.contains("trainings: 1,"), "{out}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "a dry run writes nothing");
 }

@@ -13,5 +13,5 @@ pub use attention::{AttentionConfig, AttentionMemory, Similarity};
 pub use config::{ConfigError, TwinConfig, UnitConfig};
 pub use items::{ItemConfig, ItemMemory};
 pub use rftm_tensor::recall::Selection;
-pub use twin::TwinMemory;
+pub use twin::{Stage, TwinMemory};
 pub use unit::MemoryUnit;

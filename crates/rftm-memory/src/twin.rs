@@ -14,11 +14,33 @@ pub struct TwinMemory<E: Element = f32> {
     cortex: Option<Stage<E>>,
 }
 
-/// One memory and the connector behind it.
+/// One memory and the connector P behind it (Eq. 4 or Eq. 5).
 #[derive(Debug)]
-struct Stage<E: Element> {
+pub struct Stage<E: Element = f32> {
     memory: MemoryUnit<E>,
     connector: Option<BatchNorm<E>>,
+}
+
+impl<E: Element> Stage<E> {
+    /// The memory.
+    #[must_use]
+    pub fn memory(&self) -> &MemoryUnit<E> {
+        &self.memory
+    }
+
+    /// What the connector makes of a read; the read itself where it is switched off.
+    ///
+    /// # Shapes
+    /// Input and output (batch, L').
+    ///
+    /// # Errors
+    /// If the read does not have the memory's width.
+    pub fn connect(&self, read: Tensor<E>, inference: Inference) -> Result<Tensor<E>> {
+        match &self.connector {
+            Some(connector) => connector.infer(read, inference),
+            None => Ok(read),
+        }
+    }
 }
 
 impl<E: Element> TwinMemory<E> {
@@ -50,8 +72,13 @@ impl<E: Element> TwinMemory<E> {
         self.cortex.as_ref().map(|stage| &stage.memory)
     }
 
+    /// The stages that are switched on, in order.
+    pub fn stages(&self) -> impl Iterator<Item = &Stage<E>> {
+        self.hippocampus.iter().chain(&self.cortex)
+    }
+
     /// Both stages that are switched on, in order, with their names.
-    fn stages(&mut self) -> impl Iterator<Item = (&'static str, &mut Stage<E>)> {
+    fn named_stages(&mut self) -> impl Iterator<Item = (&'static str, &mut Stage<E>)> {
         let hippocampus = self.hippocampus.as_mut().map(|stage| ("hippocampus", stage));
         hippocampus.into_iter().chain(self.cortex.as_mut().map(|stage| ("cortex", stage)))
     }
@@ -67,7 +94,7 @@ impl<E: Element> Module<E> for TwinMemory<E> {
     fn forward(&mut self, tape: &mut Tape<E>, x: Var<E>) -> Result<Var<E>> {
         let shape = *x.shape();
         let mut h = layers::reshape(tape, &x, flat(&shape))?;
-        for (_, stage) in self.stages() {
+        for (_, stage) in self.named_stages() {
             h = stage.memory.forward(tape, h)?;
             if let Some(connector) = &mut stage.connector {
                 h = connector.forward(tape, h)?;
@@ -78,18 +105,15 @@ impl<E: Element> Module<E> for TwinMemory<E> {
 
     fn infer(&self, x: Tensor<E>, inference: Inference) -> Result<Tensor<E>> {
         let mut h = x.reshape(flat(x.shape()))?;
-        for stage in self.hippocampus.iter().chain(&self.cortex) {
-            h = stage.memory.infer(h, inference)?;
-            if let Some(connector) = &stage.connector {
-                h = connector.infer(h, inference)?;
-            }
+        for stage in self.stages() {
+            h = stage.connect(stage.memory.infer(h, inference)?, inference)?;
         }
         h.reshape(*x.shape())
     }
 
     fn freeze(&self, freezer: &mut Freezer<E>) -> Result<()> {
         freezer.flattened(|freezer| {
-            for stage in self.hippocampus.iter().chain(&self.cortex) {
+            for stage in self.stages() {
                 stage.memory.freeze(freezer)?;
                 if let Some(connector) = &stage.connector {
                     connector.freeze(freezer)?;
@@ -100,7 +124,7 @@ impl<E: Element> Module<E> for TwinMemory<E> {
     }
 
     fn visit(&mut self, visitor: &mut dyn Visitor<E>) {
-        for (name, stage) in self.stages() {
+        for (name, stage) in self.named_stages() {
             visitor.enter(Segment::Name(name));
             stage.memory.visit(visitor);
             if let Some(connector) = &mut stage.connector {

@@ -83,6 +83,18 @@ impl Model {
         &self.spec
     }
 
+    /// From samples to latents.
+    #[must_use]
+    pub fn encoder(&self) -> &Sequential {
+        &self.encoder
+    }
+
+    /// From latents to samples.
+    #[must_use]
+    pub fn decoder(&self) -> &Sequential {
+        &self.decoder
+    }
+
     /// What stands between encoder and decoder.
     #[must_use]
     pub fn bottleneck(&self) -> &Bottleneck {

@@ -70,6 +70,8 @@ pub struct EpochReport {
 pub trait Observer {
     /// An epoch is over, and saved.
     fn epoch(&mut self, report: &EpochReport);
+    /// Epoch `epoch` is over and about to be saved; `state` copies the weights as they are now, for whoever wants them.
+    fn state(&mut self, _epoch: usize, _state: &mut dyn FnMut() -> StateDict) {}
     /// Step `step` of `steps` is done.
     fn step(&mut self, _step: usize, _steps: usize) {}
     /// Asked after every step; on `true` the training stops where it is and can go on from its last epoch.
@@ -161,6 +163,8 @@ pub fn train(
             best = StateDict::of(model, "");
         }
         position.took(begin.elapsed());
+        // Before the checkpoint: a training that goes on from it must not have skipped a state.
+        observer.state(epoch, &mut || StateDict::of(model, ""));
         if let Some(path) = checkpoint {
             Checkpoint::of(model, &adam, &best, &position).save(path)?;
         }

@@ -1,0 +1,235 @@
+//! Figures 3, 4 and 7 and the training curves.
+
+use std::collections::BTreeMap;
+
+use plotters::prelude::*;
+
+use super::Parts;
+use super::canvas::{
+    ANOMALOUS, Axes, FAINT, HEADING, HPosition, INK, NORMAL, TEXT, VPosition, bold, chart, legend, model_colour,
+    model_title, plain, render, text,
+};
+use crate::error::Result;
+use crate::sheet::Source;
+
+/// The values of a column, each once, in the order of the file.
+pub(crate) fn distinct(source: &Source, column: &str) -> Result<Vec<String>> {
+    let mut values: Vec<String> = Vec::new();
+    for row in source.rows() {
+        let value = row.text(column)?;
+        if !values.iter().any(|known| known == value) {
+            values.push(value.to_owned());
+        }
+    }
+    Ok(values)
+}
+
+/// Figure 3.
+pub(crate) fn distributions(source: &Source) -> Result<Parts> {
+    struct Bin {
+        low: f64,
+        high: f64,
+        counts: [f64; 2],
+    }
+    let models = distinct(source, "model")?;
+    let mut bins: BTreeMap<&str, Vec<Bin>> = BTreeMap::new();
+    for row in source.rows() {
+        let counts = [row.number("normal")?, row.number("anomalous")?];
+        let bin = Bin { low: row.number("low")?, high: row.number("high")?, counts };
+        bins.entry(row.text("model")?).or_default().push(bin);
+    }
+    // Shares of each group: the anomalies are a tenth of the normal samples.
+    for bins in bins.values_mut() {
+        for group in 0..2 {
+            let total: f64 = bins.iter().map(|bin| bin.counts[group]).sum::<f64>().max(1.0);
+            bins.iter_mut().for_each(|bin| bin.counts[group] *= 100.0 / total);
+        }
+    }
+    let top = bins.values().flatten().flat_map(|bin| bin.counts).fold(1.0, f64::max) * 1.05;
+    let label = "Four histograms of normalised scores, normal and anomalous samples, one for each model.";
+    let svg = render("fig3", (1800, 1300), label, |area, _| {
+        legend(area, (130, 34), &[(NORMAL, "normal".into()), (ANOMALOUS, "anomalous".into())])?;
+        let (_, area) = area.split_vertically(64);
+        for (panel, model) in area.split_evenly((models.len().div_ceil(2).max(1), 2)).iter().zip(&models) {
+            let axes = Axes {
+                title: model_title(model),
+                x: (0.0, 1.0),
+                y: (0.0, top),
+                names: ["score, min-max normalised", "share of the group, %"],
+                ticks: [6, 6],
+                format: [&plain, &plain],
+            };
+            let mut chart = chart(panel, &axes)?;
+            for (group, colour) in [NORMAL, ANOMALOUS].into_iter().enumerate() {
+                let bars = bins.get(model.as_str()).into_iter().flatten();
+                chart.draw_series(bars.filter(|bin| bin.counts[group] > 0.0).map(|bin| {
+                    Rectangle::new([(bin.low, 0.0), (bin.high, bin.counts[group])], colour.mix(0.55).filled())
+                }))?;
+            }
+        }
+        Ok(())
+    })?;
+    let caption = "Scores of the whole test set (Eq. 1), min-max normalised for each model, in 60 bins; each group sums to 100 %. \
+                   The paper does not say which cell its Figure 3 shows; this is the cell of its Figure 5."
+        .to_owned();
+    Ok(Parts { svg, caption, alt: label.to_owned() })
+}
+
+/// Figure 4.
+pub(crate) fn curves(source: &Source) -> Result<Parts> {
+    let mut points: BTreeMap<(&str, &str), Vec<(f64, f64)>> = BTreeMap::new();
+    for row in source.rows() {
+        let point = (row.number("x")?, row.number("y")?);
+        points.entry((row.text("curve")?, row.text("model")?)).or_default().push(point);
+    }
+    let models = distinct(source, "model")?;
+    let areas: BTreeMap<(&str, &str), f64> = source
+        .notes("area")
+        .filter_map(|note| {
+            let [curve, model, area] = note.split(' ').collect::<Vec<_>>()[..] else { return None };
+            Some(((curve, model), area.parse().ok()?))
+        })
+        .collect();
+    let named = |curve| {
+        let entry = |model: &String| {
+            let area =
+                areas.get(&(curve, model.as_str())).map(|area| format!(" {:.1}", 100.0 * area)).unwrap_or_default();
+            (model_colour(model), format!("{}{area}", model_title(model)))
+        };
+        models.iter().map(entry).collect::<Vec<_>>()
+    };
+    let told = |curve| named(curve).into_iter().map(|(_, name)| name).collect::<Vec<_>>().join(", ");
+    let label = format!("ROC curves (area in percent: {}) and precision-recall curves ({}).", told("roc"), told("pr"));
+    let svg = render("fig4", (1800, 920), &label, |area, _| {
+        let panels = [
+            ("roc", "ROC", ["false positive rate", "true positive rate"]),
+            ("pr", "Precision and recall", ["recall", "precision"]),
+        ];
+        for (panel, (curve, title, names)) in area.split_evenly((1, 2)).iter().zip(panels) {
+            panel.draw_text(title, &bold(HEADING, INK, HPosition::Left, VPosition::Center), (100, 36))?;
+            legend(panel, (100, 92), &named(curve))?;
+            let (_, panel) = panel.split_vertically(120);
+            let axes = Axes { title: "", x: (0.0, 1.0), y: (0.0, 1.0), names, ticks: [6, 6], format: [&plain, &plain] };
+            let mut chart = chart(&panel, &axes)?;
+            if curve == "roc" {
+                let chance = ShapeStyle::from(FAINT).stroke_width(2);
+                chart.draw_series(DashedLineSeries::new([(0.0, 0.0), (1.0, 1.0)], 8, 8, chance))?;
+            }
+            for model in &models {
+                let line = points.get(&(curve, model.as_str())).into_iter().flatten().copied();
+                chart.draw_series(LineSeries::new(line, model_colour(model).stroke_width(4)))?;
+            }
+        }
+        Ok(())
+    })?;
+    let caption =
+        "Legend: AUROC and average precision in percent, of all scores. The points drawn are thinned to what a \
+                   tenth of a pixel shows. Same cell as Figure 3."
+            .to_owned();
+    Ok(Parts { svg, caption, alt: label })
+}
+
+/// Figure 7.
+pub(crate) fn embedding(source: &Source) -> Result<Parts> {
+    let stages = distinct(source, "stage")?;
+    let mut points: BTreeMap<&str, [Vec<(f64, f64)>; 2]> = BTreeMap::new();
+    for row in source.rows() {
+        let group = usize::from(row.get::<u8>("anomalous")? > 0);
+        points.entry(row.text("stage")?).or_default()[group].push((row.number("x")?, row.number("y")?));
+    }
+    let label = "Three clouds of points, encoder output, hippocampus read and cortex read, normal and anomalous samples \
+                 coloured.";
+    let svg = render("fig7", (1800, 720), label, |area, overlay| {
+        legend(area, (20, 34), &[(NORMAL, "normal".into()), (ANOMALOUS, "anomalous".into())])?;
+        let (side, top) = (560.0, 130.0);
+        for (place, stage) in stages.iter().enumerate() {
+            let left = 20.0 + place as f64 * 600.0;
+            let title = format!("{stage}{}", if place == 0 { " output" } else { " read" });
+            let centre = ((left + side / 2.0) as i32, 92);
+            area.draw_text(&title, &bold(TEXT, INK, HPosition::Center, VPosition::Center), centre)?;
+            let corners = [(left as i32, top as i32), ((left + side) as i32, (top + side) as i32)];
+            area.draw(&Rectangle::new(corners, RGBColor(205, 210, 216).stroke_width(2)))?;
+            let Some(groups) = points.get(stage.as_str()) else { continue };
+            let all = || groups.iter().flatten();
+            let range = |of: fn(&(f64, f64)) -> f64| {
+                let values = || all().map(of);
+                (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max))
+            };
+            let ((x0, x1), (y0, y1)) = (range(|point| point.0), range(|point| point.1));
+            // One scale for both axes: distances are what the figure shows.
+            let scale = (side - 40.0) / (x1 - x0).max(y1 - y0).max(1e-9);
+            let place = |&(x, y): &(f64, f64)| {
+                let centred = |value: f64, low: f64, high: f64| (value - (low + high) / 2.0) * scale + side / 2.0;
+                (left + centred(x, x0, x1), top + centred(y, y0, y1))
+            };
+            for (group, colour, opacity) in [(&groups[0], NORMAL, 0.45), (&groups[1], ANOMALOUS, 0.95)] {
+                overlay.dots(&group.iter().map(place).collect::<Vec<_>>(), 6.0, colour, opacity);
+            }
+        }
+        Ok(())
+    })?;
+    let how = source.note("t-sne").unwrap_or_default();
+    let caption = format!(
+        "t-SNE of the latents, of what the hippocampus answers and of what the cortex answers: {how}, the same initial \
+         embedding for all three, drawn from a stream of the cell's seed. t-SNE keeps neighbours together; its distances \
+         between groups, and holes, need not mean anything."
+    );
+    Ok(Parts { svg, caption, alt: label.to_owned() })
+}
+
+/// Losses by epoch.
+pub(crate) fn histories(source: &Source) -> Result<Parts> {
+    let models = distinct(source, "model")?;
+    let mut losses: BTreeMap<&str, Vec<(f64, [f64; 2])>> = BTreeMap::new();
+    for row in source.rows() {
+        let both = [row.number("training")?, row.number("validation")?];
+        if both.iter().any(|loss| *loss <= 0.0) {
+            return Err(row.wrong("a loss is not positive".to_owned()));
+        }
+        losses.entry(row.text("model")?).or_default().push((row.number("epoch")?, both.map(f64::log10)));
+    }
+    let best: BTreeMap<&str, f64> = source
+        .notes("best")
+        .filter_map(|note| note.split_once(' ').and_then(|(model, epoch)| Some((model, epoch.parse().ok()?))))
+        .collect();
+    let all = || losses.values().flatten();
+    let last = all().map(|(epoch, _)| *epoch).fold(2.0, f64::max);
+    let values = || all().flat_map(|(_, both)| *both);
+    let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+    let label = "Training and validation loss of the four models by epoch, on a logarithmic scale.";
+    let svg = render("curves", (1800, 900), label, |area, _| {
+        let entries: Vec<_> = models.iter().map(|model| (model_colour(model), model_title(model).to_owned())).collect();
+        legend(area, (136, 36), &entries)?;
+        let note = "strong: validation, faint: training, dot: the epoch whose weights were kept";
+        area.draw_text(note, &text(TEXT - 4, FAINT, HPosition::Right, VPosition::Center), (1760, 36))?;
+        let (_, area) = area.split_vertically(64);
+        let power = |value: &f64| match 10_f64.powf(*value) {
+            loss if loss < 0.01 => format!("{loss:.4}"),
+            loss => format!("{loss:.3}"),
+        };
+        let axes = Axes {
+            title: "",
+            x: (1.0, last),
+            y: (low - 0.05, high + 0.05),
+            names: ["epoch", "mean squared error"],
+            ticks: [10, 8],
+            format: [&plain, &power],
+        };
+        let mut chart = chart(&area, &axes)?;
+        for model in &models {
+            let colour = model_colour(model);
+            let Some(epochs) = losses.get(model.as_str()) else { continue };
+            let line = |which: usize| epochs.iter().map(move |(epoch, both)| (*epoch, both[which]));
+            chart.draw_series(LineSeries::new(line(0), colour.mix(0.4).stroke_width(2)))?;
+            chart.draw_series(LineSeries::new(line(1), colour.stroke_width(4)))?;
+            let kept = best.get(model.as_str()).and_then(|best| line(1).find(|(epoch, _)| epoch == best));
+            chart.draw_series(kept.map(|point| Circle::new(point, 11, colour.filled())))?;
+        }
+        Ok(())
+    })?;
+    let caption =
+        "Mean squared error of the training samples while the weights were changing, penalties included where a \
+                   model has them, and of the validation samples after each epoch."
+            .to_owned();
+    Ok(Parts { svg, caption, alt: label.to_owned() })
+}

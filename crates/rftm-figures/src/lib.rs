@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
+
+mod capture;
+mod draw;
+mod error;
+mod figure;
+mod page;
+mod sheet;
+
+pub use capture::{Capture, Datasets, Subject, Watch, Work};
+pub use draw::{Drawing, drawings, write_drawings};
+pub use error::{Error, Result};
+pub use figure::{Figure, widths_folder};
+pub use page::{page, write_page};
+pub use sheet::{Row, Sheet, Source};
