@@ -1,0 +1,106 @@
+use crate::Error;
+use crate::graph::{Graph, Value};
+
+/// What is done to a sample before the model sees it: `(x - center) * factor`, feature by feature. Kept in `f64`, and split
+/// into two `f32` in the graph: a feature such as a time stamp lies far from zero and varies little, and a rounded centre
+/// would shift it by more than its own deviation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Affine {
+    center: Vec<f64>,
+    factor: Vec<f64>,
+}
+
+impl Affine {
+    /// A centre and a factor for each feature; for all pixels alike if there is only one.
+    ///
+    /// # Errors
+    /// Lists of different lengths, numbers that are not finite (as `f32`, too), a factor of 0.
+    pub fn new(center: Vec<f64>, factor: Vec<f64>) -> Result<Self, Error> {
+        if center.len() != factor.len() {
+            return Err(Error::Scaling(format!("{} centres and {} factors", center.len(), factor.len())));
+        }
+        for (feature, (&center, &factor)) in center.iter().zip(&factor).enumerate() {
+            if !(center as f32).is_finite() {
+                return Err(Error::Scaling(format!("the centre of feature {feature} is {center}")));
+            }
+            // Its inverse brings the reconstruction back to the user's units.
+            if factor == 0.0 || !(factor as f32).is_finite() || !((1.0 / factor) as f32).is_finite() {
+                let problem = format!("the factor of feature {feature} is {factor:e}, and has no inverse in 32 bits");
+                return Err(Error::Scaling(problem));
+            }
+        }
+        Ok(Self { center, factor })
+    }
+
+    /// The same centre and factor for every element: pixels from 0 to 255 to [-1, 1] are `uniform(127.5, 1 / 127.5)`.
+    ///
+    /// # Errors
+    /// Numbers that are not finite, a factor of 0.
+    pub fn uniform(center: f64, factor: f64) -> Result<Self, Error> {
+        Self::new(vec![center], vec![factor])
+    }
+
+    /// The centres, one for each feature or one for all.
+    #[must_use]
+    pub fn center(&self) -> &[f64] {
+        &self.center
+    }
+
+    /// The factors, as many.
+    #[must_use]
+    pub fn factor(&self) -> &[f64] {
+        &self.factor
+    }
+
+    /// Whether it fits samples of this shape.
+    pub(crate) fn check(&self, sample: &[usize]) -> Result<(), Error> {
+        let features: usize = sample.iter().product();
+        if self.center.len() == 1 || self.center.len() == features {
+            return Ok(());
+        }
+        let problem = format!("{} features; the model has {features} (1 serves for all)", self.center.len());
+        Err(Error::Scaling(problem))
+    }
+
+    /// From the user's units to the model's.
+    pub(crate) fn forward(&self, graph: &mut Graph, x: &Value, sample: &[usize]) -> Value {
+        let dims = self.dims(sample);
+        let (high, low) = self.split();
+        let high = graph.floats("scaling.center", dims, &high);
+        let factor = graph.floats("scaling.factor", dims, &self.narrow(|factor| factor));
+        let mut x = graph.node("scaling.centered", "Sub", &[x, &high], vec![]);
+        if let Some(low) = low {
+            let low = graph.floats("scaling.center_rest", dims, &low);
+            x = graph.node("scaling.centered_rest", "Sub", &[&x, &low], vec![]);
+        }
+        graph.node("scaled", "Mul", &[&x, &factor], vec![])
+    }
+
+    /// From the model's units to the user's; after [`forward`](Self::forward), whose constants it shares.
+    pub(crate) fn backward(&self, graph: &mut Graph, y: &Value, sample: &[usize]) -> Value {
+        let inverse = graph.floats("scaling.inverse", self.dims(sample), &self.narrow(|factor| 1.0 / factor));
+        let mut y = graph.node("reconstruction.unscaled", "Mul", &[y, &inverse], vec![]);
+        if self.split().1.is_some() {
+            let low = "scaling.center_rest".to_owned();
+            y = graph.node("reconstruction.shifted", "Add", &[&y, &low], vec![]);
+        }
+        graph.node("reconstruction", "Add", &[&y, &"scaling.center".to_owned()], vec![])
+    }
+
+    /// Constants broadcast over the batch.
+    fn dims<'a>(&self, sample: &'a [usize]) -> &'a [usize] {
+        if self.center.len() == 1 { &[] } else { sample }
+    }
+
+    fn narrow(&self, change: impl Fn(f64) -> f64) -> Vec<f32> {
+        self.factor.iter().map(|&factor| change(factor) as f32).collect()
+    }
+
+    /// The centres as `f32`, and what rounding took from them, unless that is nothing.
+    fn split(&self) -> (Vec<f32>, Option<Vec<f32>>) {
+        let high: Vec<f32> = self.center.iter().map(|&center| center as f32).collect();
+        let low: Vec<f32> = self.center.iter().zip(&high).map(|(&c, &high)| (c - f64::from(high)) as f32).collect();
+        let rest = low.iter().any(|&low| low != 0.0).then_some(low);
+        (high, rest)
+    }
+}
