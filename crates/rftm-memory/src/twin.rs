@@ -2,6 +2,8 @@ use rftm_autograd::{Tape, Var, ops as layers};
 use rftm_nn::{BatchNorm, Freezer, Inference, Module, Segment, Visitor};
 use rftm_tensor::{Element, Result, Shape, Tensor};
 
+use rftm_tensor::recall::Recall;
+
 use crate::{ConfigError, MemoryUnit, TwinConfig, UnitConfig};
 
 /// Random Forgetting Twin Memory (section 3.2.2, Eq. 4 and 5): hippocampus, connector, cortex, connector.
@@ -19,6 +21,16 @@ pub struct TwinMemory<E: Element = f32> {
 struct Stage<E: Element> {
     memory: MemoryUnit<E>,
     connector: Option<BatchNorm<E>>,
+}
+
+impl<E: Element> Stage<E> {
+    fn infer(&self, h: Tensor<E>, inference: Inference) -> Result<Tensor<E>> {
+        let h = self.memory.infer(h, inference)?;
+        match &self.connector {
+            Some(connector) => connector.infer(h, inference),
+            None => Ok(h),
+        }
+    }
 }
 
 impl<E: Element> TwinMemory<E> {
@@ -50,6 +62,34 @@ impl<E: Element> TwinMemory<E> {
         self.cortex.as_ref().map(|stage| &stage.memory)
     }
 
+    /// What the last memory that is switched on compared each latent with in evaluation, and that memory: of all slots
+    /// these are the ones whose mean the decoder gets. `None` if both memories are off.
+    ///
+    /// # Errors
+    /// If the latents do not have the memory's width.
+    pub fn last_recall(&self, h: &Tensor<E>, inference: Inference) -> Result<Option<(Recall<E>, &MemoryUnit<E>)>> {
+        let mut h = h.reshape(flat(h.shape()))?;
+        let mut stages = self.hippocampus.iter().chain(&self.cortex).peekable();
+        while let Some(stage) = stages.next() {
+            if stages.peek().is_none() {
+                return Ok(Some((stage.memory.recall(&h, inference)?, &stage.memory)));
+            }
+            h = stage.infer(h, inference)?;
+        }
+        Ok(None)
+    }
+
+    /// What the decoder gets when the last memory answers with `reads`, (batch, L').
+    ///
+    /// # Errors
+    /// If the reads do not have the memory's width.
+    pub fn after_last_read(&self, reads: Tensor<E>, inference: Inference) -> Result<Tensor<E>> {
+        match self.cortex.as_ref().or(self.hippocampus.as_ref()).and_then(|stage| stage.connector.as_ref()) {
+            Some(connector) => connector.infer(reads, inference),
+            None => Ok(reads),
+        }
+    }
+
     /// Both stages that are switched on, in order, with their names.
     fn stages(&mut self) -> impl Iterator<Item = (&'static str, &mut Stage<E>)> {
         let hippocampus = self.hippocampus.as_mut().map(|stage| ("hippocampus", stage));
@@ -79,10 +119,7 @@ impl<E: Element> Module<E> for TwinMemory<E> {
     fn infer(&self, x: Tensor<E>, inference: Inference) -> Result<Tensor<E>> {
         let mut h = x.reshape(flat(x.shape()))?;
         for stage in self.hippocampus.iter().chain(&self.cortex) {
-            h = stage.memory.infer(h, inference)?;
-            if let Some(connector) = &stage.connector {
-                h = connector.infer(h, inference)?;
-            }
+            h = stage.infer(h, inference)?;
         }
         h.reshape(*x.shape())
     }
