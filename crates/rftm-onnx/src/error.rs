@@ -2,9 +2,9 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Numbers of the scaling are of no use.
-    #[error("scaling: {0}")]
-    Scaling(String),
+    /// Numbers of the preprocessing are of no use.
+    #[error("preprocessing: {0}")]
+    Preprocessing(String),
     /// The model is random in evaluation, which no ONNX graph can repeat.
     #[error(
         "{memory} forgets in evaluation, so its scores differ from pass to pass and cannot be exported; \

@@ -5,7 +5,7 @@ use rftm_nn::StateDict;
 use crate::graph::{Graph, Value, int, ints};
 use crate::layers::{Coder, Weights};
 use crate::proto::{ModelProto, OperatorSetIdProto, StringStringEntryProto};
-use crate::{Affine, Error, memory};
+use crate::{Error, Preprocessing, memory};
 
 /// Version of the operators; onnxruntime knows it since 1.12 (2022).
 const OPSET: i64 = 17;
@@ -36,8 +36,8 @@ impl Score {
 /// What is exported besides the model.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Options {
-    /// The scaling of features before the model; `None`: the caller gives scaled samples.
-    pub scaling: Option<Affine>,
+    /// What is done to samples before the model; `None`: the caller does it.
+    pub preprocessing: Option<Preprocessing>,
     /// What `score` is.
     pub score: Score,
     /// From which score on a sample counts as anomalous; a note in the metadata, nothing in the graph depends on it.
@@ -49,11 +49,11 @@ pub struct Options {
 /// The bytes of an ONNX file that scores as the model does in evaluation.
 ///
 /// # Shapes
-/// Input `input` (batch, features) or (batch, C, H, W) in the units before scaling; outputs `score` (batch) and
+/// Input `input` (batch, features) or (batch, C, H, W) in the units before preprocessing; outputs `score` (batch) and
 /// `reconstruction`, of the input's shape and units. The batch may have any size.
 ///
 /// # Errors
-/// A scaling that does not fit the model, a memory that forgets in evaluation, or a model of 2 GiB.
+/// A preprocessing that does not fit the model, a memory that forgets in evaluation, or a model of 2 GiB.
 pub fn export(model: &mut Model, options: &Options) -> Result<Vec<u8>, Error> {
     let proto = model_proto(model, options)?;
     match proto.encoded_len() {
@@ -68,11 +68,11 @@ fn model_proto(model: &mut Model, options: &Options) -> Result<ModelProto, Error
     let sample = spec.architecture.sample_shape();
     let mut graph = Graph::default();
     let input = graph.input("input", &sample, "samples in their own units");
-    let x = match &options.scaling {
+    let x = match &options.preprocessing {
         None => input,
-        Some(affine) => {
-            affine.check(&sample)?;
-            affine.forward(&mut graph, &input, &sample)
+        Some(preprocessing) => {
+            preprocessing.check(&sample)?;
+            preprocessing.forward(&mut graph, &input, &sample)
         }
     };
     let coder = Coder::new(spec, &weights)?;
@@ -80,9 +80,9 @@ fn model_proto(model: &mut Model, options: &Options) -> Result<ModelProto, Error
     let h = memory::read(&mut graph, &coder, &h)?;
     let y = coder.decode(&mut graph, &h)?;
     score(&mut graph, &x, &y, sample.len(), options.score);
-    match &options.scaling {
+    match &options.preprocessing {
         None => graph.node("reconstruction", "Identity", &[&y], vec![]),
-        Some(affine) => affine.backward(&mut graph, &y, &sample),
+        Some(preprocessing) => preprocessing.backward(&mut graph, &y, &sample),
     };
     let about = format!("{}; higher = more anomalous", options.score.describe());
     graph.output("score", &[], &about);

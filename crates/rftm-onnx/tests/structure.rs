@@ -9,7 +9,7 @@ use prost::Message;
 use rftm_memory::UnitConfig;
 use rftm_models::{Convention, MemorySpec, Model, ModelKind, ModelSpec};
 use rftm_onnx::proto::ModelProto;
-use rftm_onnx::{Affine, Options, Score, export};
+use rftm_onnx::{Options, Preprocessing, Score, export};
 
 fn decode(spec: &ModelSpec, options: &Options) -> ModelProto {
     let mut model = Model::new(spec, 1).unwrap();
@@ -21,9 +21,10 @@ fn shapes_fit_for_any_batch() {
     for Case { name, spec, .. } in cases() {
         let sample = spec.architecture.sample_shape();
         let features = sample.iter().product();
-        let all = [None, Some(scaling(features)), Some(Affine::uniform(1.0, 2.0).unwrap())];
-        for (scaling, score) in all.into_iter().zip([Score::Distance, Score::Distance, Score::MeanSquaredError]) {
-            let graph = decode(&spec, &Options { scaling, score, ..Options::default() }).graph.unwrap();
+        let full = Preprocessing::uniform(1.0, 2.0).unwrap().filled(vec![3.0]).unwrap().limited(9.0).unwrap();
+        let all = [None, Some(scaling(features)), Some(full)];
+        for (preprocessing, score) in all.into_iter().zip([Score::Distance, Score::Distance, Score::MeanSquaredError]) {
+            let graph = decode(&spec, &Options { preprocessing, score, ..Options::default() }).graph.unwrap();
             for batch in [1, 5] {
                 let shapes = infer::shapes(&graph, batch);
                 let whole = [&[batch], sample.as_slice()].concat();
@@ -77,17 +78,26 @@ fn what_cannot_be_exported_is_refused_by_name() {
     let check = |result: Result<(), rftm_onnx::Error>, expected: &str| {
         assert_eq!(result.unwrap_err().to_string(), expected);
     };
-    let affine = |center: &[f64], factor: &[f64]| Affine::new(center.to_vec(), factor.to_vec());
-    check(affine(&[0.0], &[1.0, 2.0]).map(drop), "scaling: 1 centres and 2 factors");
-    check(affine(&[0.0, f64::NAN], &[1.0, 2.0]).map(drop), "scaling: the centre of feature 1 is NaN");
-    for (factor, shown) in [(0.0, "0e0"), (f64::INFINITY, "inf"), (1e-50, "1e-50"), (1e300, "1e300")] {
-        let expected = format!("scaling: the factor of feature 0 is {shown}, and has no inverse in 32 bits");
-        check(affine(&[0.0], &[factor]).map(drop), &expected);
+    let preprocessing = |center: &[f64], factor: &[f64]| Preprocessing::new(center.to_vec(), factor.to_vec());
+    check(preprocessing(&[0.0], &[1.0, 2.0]).map(drop), "preprocessing: 1 centres and 2 factors");
+    check(preprocessing(&[0.0, f64::NAN], &[1.0, 2.0]).map(drop), "preprocessing: the centre of feature 1 is NaN");
+    for (factor, shown) in [(0.0, "0e0"), (f64::INFINITY, "inf"), (1e-50, "1e-50"), (1e-42, "1e-42"), (1e300, "1e300")]
+    {
+        let expected = format!("preprocessing: the factor of feature 0 is {shown}, and has no inverse in 32 bits");
+        check(preprocessing(&[0.0], &[factor]).map(drop), &expected);
+    }
+    let uniform = || Preprocessing::uniform(0.0, 1.0).unwrap();
+    let fill = "preprocessing: 2 values to fill 1 features, or not all finite";
+    check(uniform().filled(vec![0.0; 2]).map(drop), fill);
+    check(uniform().filled(vec![f32::NAN]).map(drop), &fill.replace('2', "1"));
+    for limit in [0.0, -1.0, f32::NAN] {
+        let expected = format!("preprocessing: the limit is {limit}; a positive number is needed");
+        check(uniform().limited(limit).map(drop), &expected);
     }
     let spec = ModelSpec::mlp(&[7, 5], MemorySpec::None, Convention::Release);
-    let three = Options { scaling: Some(affine(&[0.0; 3], &[1.0; 3]).unwrap()), ..Options::default() };
+    let three = Options { preprocessing: Some(preprocessing(&[0.0; 3], &[1.0; 3]).unwrap()), ..Options::default() };
     let mut model = Model::new(&spec, 1).unwrap();
-    check(export(&mut model, &three).map(drop), "scaling: 3 features; the model has 7 (1 serves for all)");
+    check(export(&mut model, &three).map(drop), "preprocessing: 3 features; the model has 7 (1 serves for all)");
     let cortex = Some(UnitConfig { forget_in_evaluation: true, ..UnitConfig::cortex() });
     let memory = MemorySpec::Twin { hippocampus: None, cortex, connector: true };
     let mut model = Model::new(&ModelSpec { memory, ..spec }, 1).unwrap();

@@ -7,7 +7,7 @@ use rftm_models::{
     Architecture, Capacities, Convention, MemorySpec, Model, ModelKind, ModelSpec, Silent, TrainConfig, train,
 };
 use rftm_nn::StateDict;
-use rftm_onnx::Affine;
+use rftm_onnx::Preprocessing;
 
 pub(crate) const FEW: Capacities = Capacities { hippocampus: 20, cortex: 40, memae: 12, mnad: 5 };
 
@@ -114,7 +114,8 @@ pub(crate) fn trained(case: &Case) -> Model {
 }
 
 /// A scaling with a centre far from 0, whose rounding to 32 bits would be seen, and another factor for each feature.
-pub(crate) fn scaling(features: usize) -> Affine {
+pub(crate) fn scaling(features: usize) -> Preprocessing {
     let center = (0..features).map(|feature| if feature == 1 { 1_000_000.3 } else { 0.1 * feature as f64 });
-    Affine::new(center.collect(), (0..features).map(|feature| 0.5 + 0.25 * (feature % 5) as f64).collect()).unwrap()
+    Preprocessing::new(center.collect(), (0..features).map(|feature| 0.5 + 0.25 * (feature % 5) as f64).collect())
+        .unwrap()
 }

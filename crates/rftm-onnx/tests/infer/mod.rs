@@ -57,11 +57,11 @@ fn infer(node: &NodeProto, shapes: &HashMap<String, Dims>, lists: &HashMap<Strin
     let list = |index: usize| &lists[&node.input[index]];
     let x = of(0);
     match node.op_type.as_str() {
-        "Sub" | "Mul" | "Div" | "Add" | "Max" | "Less" | "LessOrEqual" | "Where" => inputs(node, shapes)
+        "Sub" | "Mul" | "Div" | "Add" | "Max" | "Less" | "LessOrEqual" | "Greater" | "Where" => inputs(node, shapes)
             .into_iter()
             .reduce(|a, b| broadcast(&a, &b).unwrap_or_else(|| panic!("{}", case())))
             .unwrap(),
-        "LeakyRelu" | "Relu" | "Abs" | "Exp" | "Softmax" | "Identity" => x.clone(),
+        "LeakyRelu" | "Relu" | "Abs" | "IsNaN" | "Exp" | "Softmax" | "Identity" => x.clone(),
         "BatchNormalization" => {
             (1..5).for_each(|index| assert_eq!(of(index), &[x[1]], "{}", node.name));
             x.clone()
