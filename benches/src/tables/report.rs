@@ -135,7 +135,7 @@ fn quality(text: &mut String, means: &Means, title: &str, value: fn(&Outcome) ->
     let names: Vec<_> = field.iter().map(|one| one.title()).collect();
     writeln!(
         text,
-        "{}; a row in brackets below would be that detector's rank in the place of ours.\n",
+        "{}; in brackets the rank that another would have in the place of ours, or of the KNN.\n",
         names.join(", ")
     )?;
     let cell = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{:.2}", 100.0 * value));
@@ -226,8 +226,8 @@ mod tests {
         // Table a: rftm 1, autoencoder and iforest 2.5, knn 4, ecod 5; table b: autoencoder 1, knn 2, iforest 3, ecod 4, rftm 5.
         let ranks = [Detector::Rftm, Detector::AutoEncoder, Detector::IForest, Detector::Ecod, Detector::Knn].map(rank);
         assert_eq!(ranks, [3.0, 1.75, 2.75, 4.5, 3.0]);
-        let text = splice(Some("before\n<!-- measured -->\nold\n<!-- end -->\nafter\n"), &records).unwrap();
-        assert!(text.starts_with("before\n") && text.ends_with("after\n") && !text.contains("old"));
+        let text = splice(Some("before\n<!-- measured -->\nSTALE\n<!-- end -->\nafter\n"), &records).unwrap();
+        assert!(text.starts_with("before\n") && text.ends_with("after\n") && !text.contains("STALE"));
         assert!(text.contains("| a | 90.00 | 95.00 | 80.00 | 80.00 | 50.00 | 60.00 | 70.00 |"), "{text}");
         assert!(text.contains("| **mean** | 65.00 |"), "{text}");
         assert!(text.contains("Not scored: mnad on b, seed 1: no."), "{text}");
