@@ -1,6 +1,5 @@
 //! What a score looks like: an image, what was expected, where they differ, and the normal patterns it was compared with.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Result;
