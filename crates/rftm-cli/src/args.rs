@@ -7,14 +7,18 @@ use rftm::{Missing, ModelKind, Rule, Scaling};
 ///
 /// Higher score = more anomalous, everywhere.
 #[derive(Debug, Parser)]
-#[command(name = "rftm", version, after_help = "\
+#[command(
+    name = "rftm",
+    version,
+    after_help = "\
 Start here:
   rftm example table --out demo            make data to play with
   rftm fit demo/train.csv -o m.rftm        learn what is normal
   rftm score m.rftm demo/new.csv           one score a row
   rftm explain m.rftm demo/new.csv --top 3 the three oddest rows, and why
 
-Exit codes: 0 success, 1 failure, 2 wrong command line, 130 interrupted, 141 output closed.")]
+Exit codes: 0 success, 1 failure, 2 wrong command line, 130 interrupted, 141 output closed."
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -342,9 +346,9 @@ pub(crate) enum Example {
 /// `64x48`: width, then height.
 fn size(text: &str) -> Result<[u32; 2], String> {
     let parts = text.split_once('x').and_then(|(width, height)| Some([width.parse().ok()?, height.parse().ok()?]));
-    parts.filter(|sides| sides.iter().all(|side| (1..=65_535).contains(side))).ok_or_else(|| {
-        "give width and height in pixels, such as 64x48".to_owned()
-    })
+    parts
+        .filter(|sides| sides.iter().all(|side| (1..=65_535).contains(side)))
+        .ok_or_else(|| "give width and height in pixels, such as 64x48".to_owned())
 }
 
 #[cfg(test)]

@@ -23,7 +23,9 @@ impl Counter {
         let counter = Self::new(what, read);
         if let Some(total) = total {
             counter.0.set_length(total);
-            counter.0.set_style(style(&format!("{{bar:30}} {{human_pos}} of {{human_len}} {what}, {{per_sec}}, {{eta}} left")));
+            counter.0.set_style(style(&format!(
+                "{{bar:30}} {{human_pos}} of {{human_len}} {what}, {{per_sec}}, {{eta}} left"
+            )));
         }
         counter
     }
@@ -67,7 +69,8 @@ impl Observer for Watch {
     fn epoch(&mut self, report: &EpochReport) {
         self.bar.set_position(report.epoch as u64);
         let EpochReport { validation_loss, best_validation_loss, best_epoch, .. } = report;
-        self.bar.set_message(format!("error {validation_loss:.4}, best {best_validation_loss:.4} in epoch {best_epoch}"));
+        self.bar
+            .set_message(format!("error {validation_loss:.4}, best {best_validation_loss:.4} in epoch {best_epoch}"));
     }
 
     fn step(&mut self, step: usize, steps: usize) {

@@ -1,6 +1,5 @@
 //! Whatever is wrong with an input is said with its place, and nothing half-written is left.
 #![allow(clippy::unwrap_used)]
-#![allow(dead_code)]
 
 mod common;
 
@@ -65,7 +64,13 @@ fn lines_that_cannot_be_read_are_left_out_on_request() {
 #[test]
 fn a_constant_column_is_kept_and_a_change_of_it_is_odd() {
     let folder = Folder::new();
-    let constant = |value: &str| sums(60).replacen('\n', ",same\n", 1).replace('\n', &format!(",{value}\n")).replacen(&format!(",same,{value}"), ",same", 1);
+    let constant = |value: &str| {
+        sums(60).replacen('\n', ",same\n", 1).replace('\n', &format!(",{value}\n")).replacen(
+            &format!(",same,{value}"),
+            ",same",
+            1,
+        )
+    };
     folder.write("train.csv", constant("7"));
     folder.ok("fit train.csv -o m.rftm --epochs 3");
     folder.write("new.csv", constant("7.5"));

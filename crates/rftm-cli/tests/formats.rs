@@ -1,6 +1,5 @@
 //! Images, series, NPY, NPZ and IDX from the shell.
 #![allow(clippy::unwrap_used)]
-#![allow(dead_code)]
 
 mod common;
 
@@ -32,7 +31,10 @@ fn a_folder_of_images() {
 
     picture(&folder, "new/large.png", [26, 18], 0);
     let message = folder.fails("score m.rftm new", 1);
-    assert!(message.contains("large.png has 26x18 pixels of 3 channels, the model needs 13x9") && message.contains("--resize"));
+    assert!(
+        message.contains("large.png has 26x18 pixels of 3 channels, the model needs 13x9")
+            && message.contains("--resize")
+    );
     assert_eq!(folder.ok("score m.rftm new --resize").lines().count(), 2);
     folder.write("new/broken.png", "no png");
     assert!(folder.fails("score m.rftm new --resize", 1).contains("broken.png"));
@@ -46,7 +48,9 @@ fn a_folder_of_images() {
 
     picture(&folder, "mixed/a.png", [13, 9], 0);
     picture(&folder, "mixed/b.png", [14, 9], 0);
-    assert!(folder.fails("fit mixed -o n.rftm", 1).contains("b.png has 14x9 pixels of 3 channels, mixed/a.png has 13x9"));
+    assert!(
+        folder.fails("fit mixed -o n.rftm", 1).contains("b.png has 14x9 pixels of 3 channels, mixed/a.png has 13x9")
+    );
     image::GrayImage::from_pixel(13, 9, Luma([3])).save(folder.path("mixed/b.png")).unwrap();
     assert!(folder.fails("fit mixed -o n.rftm", 1).contains("convert them to the same colours"));
     fs::create_dir(folder.path("empty")).unwrap();

@@ -12,7 +12,7 @@ fn the_guide_works() {
     let blocks: Vec<&str> = guide.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     assert!(blocks.len() >= 5, "the guide has lost its examples");
     let folder = tempfile::tempdir().unwrap();
-    let binary = assert_cmd::cargo::cargo_bin("rftm");
+    let binary = assert_cmd::cargo::cargo_bin!("rftm");
     let path = format!("{}:{}", binary.parent().unwrap().display(), std::env::var("PATH").unwrap());
     let mut said = String::new();
     for block in blocks {
@@ -31,7 +31,10 @@ fn the_guide_works() {
     let pump = flagged("scores.csv");
     assert!([50, 100, 150, 200].iter().all(|row| pump.contains(row)), "{pump:?}");
     let line = flagged("line.csv");
-    assert!(line.iter().any(|row| (277..=311).contains(row)) && line.iter().any(|row| (577..=600).contains(row)), "{line:?}");
+    assert!(
+        line.iter().any(|row| (277..=311).contains(row)) && line.iter().any(|row| (577..=600).contains(row)),
+        "{line:?}"
+    );
     assert_eq!(fs::read_dir(folder.path().join("heat")).unwrap().count(), 2);
     assert!(said.contains("test/hole"), "holes are the oddest pictures of cloth:\n{said}");
 }

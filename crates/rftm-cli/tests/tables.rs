@@ -1,6 +1,5 @@
 //! Tables from the shell: fit, score, explain, threshold, inspect, eval.
 #![allow(clippy::unwrap_used)]
-#![allow(dead_code)]
 
 mod common;
 
@@ -20,7 +19,9 @@ fn three_commands_and_no_other_flag() {
     folder.write("train.csv", train);
     folder.write("new.csv", new);
     let shown = folder.ok("fit train.csv -o m.rftm");
-    for part in ["rftm, hippocampus {50 slots, k 15", "5-64-32", "800 to train, 100 to stop", "false-positive rate 0.01"] {
+    for part in
+        ["rftm, hippocampus {50 slots, k 15", "5-64-32", "1600 to train, 200 to stop", "false-positive rate 0.01"]
+    {
         assert!(shown.contains(part), "{part}: {shown}");
     }
     folder.ok("score m.rftm new.csv -o scores.csv");
@@ -60,7 +61,10 @@ fn labels_categories_and_missing_values() {
     assert!(folder.ok("eval a.rftm test.csv --label fault").contains("AUROC"));
 
     // Columns are found by name, in any order; a category that is new is odd.
-    folder.write("moved.csv", "fluid,vibration,temperature,current,load,speed\nacid,1.1,57,7.6,0.6,1500\nwater,1.1,,7.6,0.6,1500\n");
+    folder.write(
+        "moved.csv",
+        "fluid,vibration,temperature,current,load,speed\nacid,1.1,57,7.6,0.6,1500\nwater,1.1,,7.6,0.6,1500\n",
+    );
     let message = folder.fails("score a.rftm moved.csv", 1);
     assert!(message.contains("moved.csv:3: column \"temperature\": the value is missing"), "{message}");
     let why = folder.ok("explain a.rftm moved.csv --bad-lines skip");
@@ -110,7 +114,7 @@ fn an_endless_input_is_answered_row_by_row() {
     folder.write("train.csv", sums(100));
     folder.ok(FIT);
     let whole = folder.ok("score m.rftm train.csv");
-    let mut child = Command::new(assert_cmd::cargo::cargo_bin("rftm"))
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin!("rftm"))
         .current_dir(folder.path(""))
         .args(["score", "m.rftm", "-", "--stats"])
         .stdin(Stdio::piped())
@@ -148,7 +152,7 @@ fn a_closed_output_ends_quietly() {
     folder.write("train.csv", sums(100));
     folder.ok(FIT);
     folder.write("many.csv", sums(50_000));
-    let mut child = Command::new(assert_cmd::cargo::cargo_bin("rftm"))
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin!("rftm"))
         .current_dir(folder.path(""))
         .args(["score", "m.rftm", "many.csv"])
         .stdout(Stdio::piped())
@@ -176,4 +180,27 @@ fn standard_input_to_fit_and_standard_output_for_scores() {
     assert_eq!((&rows[0]["row"], &rows[1]["row"]), (&7.into(), &3.into()));
     assert_eq!(rows[0]["features"].as_array().unwrap().len(), 2);
     assert!(folder.fails("explain m.rftm train.csv --rows 61", 1).contains("no row 61"));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_what_was_there() {
+    let folder = Folder::new();
+    folder.write("train.csv", sums(5000));
+    folder.write("m.rftm", "what was there");
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin!("rftm"))
+        .current_dir(folder.path(""))
+        .args(["fit", "train.csv", "-o", "m.rftm", "--epochs", "1000000", "--patience", "1000000"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Long enough to be in the training on any machine; sooner, the signal would end it as any program.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.contains("training was interrupted in epoch") && said.contains("nothing was saved"), "{said}");
+    assert_eq!(folder.read("m.rftm"), "what was there");
+    assert_eq!(folder.names(), ["m.rftm", "train.csv"]);
 }

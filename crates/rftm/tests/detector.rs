@@ -166,7 +166,8 @@ fn series_and_images_of_odd_sizes() {
 
     let mut random = rftm_rng::rng(7, "test", 20);
     let mut image = |dot: bool| -> Vec<f32> {
-        let mut pixels: Vec<f32> = (0..3 * 9 * 14).map(|at| ((at % 14) * 18) as f32 + random.random_range(0.0..9.0)).collect();
+        let mut pixels: Vec<f32> =
+            (0..3 * 9 * 14).map(|at| ((at % 14) * 18) as f32 + random.random_range(0.0..9.0)).collect();
         if dot {
             pixels[9 * 14 + 4 * 14 + 2] = 255.0;
         }
@@ -190,8 +191,14 @@ fn other_data_are_refused() {
         let message = detector.score(&data).unwrap_err().to_string();
         assert!(message.starts_with(expected), "{message}");
     };
-    check(Data::table(["a"], vec![1.0]).unwrap(), "the model was fitted on a table of 4 columns, these data are a table of 1");
-    check(Data::images([1, 2, 2], vec![0.0; 4]).unwrap(), "the model was fitted on a table of 4 columns, these data are images");
+    check(
+        Data::table(["a"], vec![1.0]).unwrap(),
+        "the model was fitted on a table of 4 columns, these data are a table of 1",
+    );
+    check(
+        Data::images([1, 2, 2], vec![0.0; 4]).unwrap(),
+        "the model was fitted on a table of 4 columns, these data are images",
+    );
     check(
         Data::table(["a", "b", "sum", "same"], vec![1.0, 2.0, f32::NAN, 3.0]).unwrap(),
         "row 1, column \"sum\": the value is missing",

@@ -70,7 +70,8 @@ fn evaluate(detector: &Detector, truth: &[bool], scores: &[f32]) -> Result<Evalu
         let pairs = truth.iter().zip(scores);
         pairs.filter(|&(&label, &score)| label == anomalous && detector.is_anomalous(score) == flagged).count()
     };
-    let (hits, misses, alarms, passes) = (count(true, true), count(false, true), count(true, false), count(false, false));
+    let (hits, misses, alarms, passes) =
+        (count(true, true), count(false, true), count(true, false), count(false, false));
     // Nothing flagged: no flag was right.
     let share = |part: usize, whole: usize| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
     Ok(Evaluation {

@@ -57,12 +57,12 @@ fn table(folder: &Path) -> Result<String> {
         }
         save(folder, name, text.as_bytes())
     };
-    draw("train.csv", 1000, 0, None, false)?;
+    draw("train.csv", 2000, 0, None, false)?;
     draw("new.csv", 200, 1, Some(50), false)?;
     draw("test.csv", 1000, 2, Some(20), true)?;
     let at = folder.display();
     Ok(format!(
-        "{at}/train.csv  1000 rows of a pump that works\n{at}/new.csv    200 rows; 50, 100, 150 and 200 have a fault\n\
+        "{at}/train.csv  2000 rows of a pump that works\n{at}/new.csv    200 rows; 50, 100, 150 and 200 have a fault\n\
          {at}/test.csv   1000 rows with a column of labels, fault\n\
          next: rftm fit {at}/train.csv -o m.rftm --categorical fluid"
     ))
@@ -85,7 +85,13 @@ fn series(folder: &Path) -> Result<String> {
             if odd && row == 600 {
                 pressure += 1.5;
             }
-            let _ = writeln!(text, "2026-01-01T{:02}:{:02}:{:02},{pressure:.4},{flow:.4}", row / 3600, row / 60 % 60, row % 60);
+            let _ = writeln!(
+                text,
+                "2026-01-01T{:02}:{:02}:{:02},{pressure:.4},{flow:.4}",
+                row / 3600,
+                row / 60 % 60,
+                row % 60
+            );
         }
         save(folder, name, text.as_bytes())
     };

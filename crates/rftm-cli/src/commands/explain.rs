@@ -104,7 +104,13 @@ fn file_name(rank: usize, kept: &Kept) -> String {
 fn write_text(out: &mut dyn Write, detector: &Detector, kept: &Kept, why: &Explanation, features: usize) -> Result<()> {
     let verdict = if why.anomalous { "anomalous" } else { "normal" };
     let threshold = detector.threshold().value;
-    writeln!(out, "{}: score {:.4}, threshold {threshold:.4}, p-value {:.4}: {verdict}", title(kept), why.score, why.p_value)?;
+    writeln!(
+        out,
+        "{}: score {:.4}, threshold {threshold:.4}, p-value {:.4}: {verdict}",
+        title(kept),
+        why.score,
+        why.p_value
+    )?;
     if matches!(detector.features().layout, Layout::Images { .. }) {
         let top = why.contributions.first();
         if let Some(Contribution { name, share, .. }) = top {

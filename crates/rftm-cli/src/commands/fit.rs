@@ -14,12 +14,8 @@ pub(crate) fn run(args: FitArgs) -> Result<()> {
         return usage("--output: a model is written to a file, not to standard output");
     }
     let (data, origin) = input::load(&args)?;
-    let mut builder = Detector::builder()
-        .kind(args.model)
-        .seed(args.seed)
-        .scaling(args.scaling)
-        .missing(args.missing)
-        .origin(origin);
+    let mut builder =
+        Detector::builder().kind(args.model).seed(args.seed).scaling(args.scaling).missing(args.missing).origin(origin);
     if !args.widths.is_empty() {
         builder = builder.architecture(architecture(&data, &args.widths)?);
     }

@@ -45,8 +45,12 @@ pub(crate) fn load(path: &Path, format: Format, array: Option<&str>) -> Result<(
 /// One array of an archive, as the bytes of an NPY file.
 fn member(bytes: &[u8], array: Option<&str>) -> Result<Vec<u8>> {
     let mut archive = NpzReader::new(Cursor::new(bytes)).context("no NPZ file")?;
-    let names: Vec<String> =
-        archive.names().context("no NPZ file")?.into_iter().map(|name| name.trim_end_matches(".npy").to_owned()).collect();
+    let names: Vec<String> = archive
+        .names()
+        .context("no NPZ file")?
+        .into_iter()
+        .map(|name| name.trim_end_matches(".npy").to_owned())
+        .collect();
     let name = match (array, &names[..]) {
         (Some(name), _) if names.iter().any(|one| one == name) => name.to_owned(),
         (None, [only]) => only.clone(),
@@ -68,7 +72,10 @@ fn member(bytes: &[u8], array: Option<&str>) -> Result<Vec<u8>> {
 
 /// The shape and the numbers of an NPY file of any type of number.
 fn numbers(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f32>)> {
-    fn of<T: ReadableElement + Copy>(bytes: &[u8], convert: fn(T) -> f32) -> Result<(Vec<usize>, Vec<f32>), ReadNpyError> {
+    fn of<T: ReadableElement + Copy>(
+        bytes: &[u8],
+        convert: fn(T) -> f32,
+    ) -> Result<(Vec<usize>, Vec<f32>), ReadNpyError> {
         let array = ArrayD::<T>::read_npy(Cursor::new(bytes))?;
         Ok((array.shape().to_vec(), array.iter().map(|&value| convert(value)).collect()))
     }

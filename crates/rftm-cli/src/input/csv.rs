@@ -57,8 +57,7 @@ impl Records {
         // Records of another length are reported with their line by us.
         builder.delimiter(delimiter).has_headers(false).flexible(true).trim(Trim::All).buffer_capacity(1 << 16);
         let reader = builder.from_reader(tap);
-        let mut records =
-            Self { reader, passed, label, names: Vec::new(), first: None, record: ByteRecord::new() };
+        let mut records = Self { reader, passed, label, names: Vec::new(), first: None, record: ByteRecord::new() };
         records.read_header(read.header)?;
         Ok(records)
     }
@@ -139,7 +138,8 @@ struct Levels {
 
 impl Levels {
     fn fixed(names: &[String]) -> Self {
-        let numbers = names.iter().zip(0_u32..).map(|(name, level)| (name.clone().into_bytes(), level as f32)).collect();
+        let numbers =
+            names.iter().zip(0_u32..).map(|(name, level)| (name.clone().into_bytes(), level as f32)).collect();
         Self { names: names.to_vec(), numbers, grow: false }
     }
 
@@ -186,7 +186,9 @@ fn parse(
             if missing == Missing::Refuse {
                 out.truncate(start);
                 let name = &column.name;
-                return Err(format!("column {name:?}: the value is missing; fit with --missing mean or median to fill it in"));
+                return Err(format!(
+                    "column {name:?}: the value is missing; fit with --missing mean or median to fill it in"
+                ));
             }
             f32::NAN
         } else if let Some(levels) = &mut column.levels {
@@ -234,7 +236,9 @@ pub(crate) fn load(args: &FitArgs) -> Result<(Layout, Vec<f32>, Sha256)> {
         if let Err(problem) = parse(&records.record, columns, &mut cells, args.missing, &mut values) {
             bad_line(args.read.bad_lines, &records.place(), &problem, FIT_HINT)?;
         }
-        if let Some(column) = cells.iter().find(|cell| cell.levels.as_ref().is_some_and(|one| one.names.len() > MOST_LEVELS)) {
+        if let Some(column) =
+            cells.iter().find(|cell| cell.levels.as_ref().is_some_and(|one| one.names.len() > MOST_LEVELS))
+        {
             bail!("{}: column {:?} has more than {MOST_LEVELS} categories; leave it out", records.label, column.name);
         }
         counter.add(1);
@@ -250,7 +254,8 @@ pub(crate) fn load(args: &FitArgs) -> Result<(Layout, Vec<f32>, Sha256)> {
 
 /// The columns that the flags leave.
 fn choose(records: &Records, args: &FitArgs) -> Result<Vec<Cell>> {
-    let all = |flag: &str, names: &[String]| names.iter().map(|name| records.named(flag, name)).collect::<Result<Vec<_>>>();
+    let all =
+        |flag: &str, names: &[String]| names.iter().map(|name| records.named(flag, name)).collect::<Result<Vec<_>>>();
     let mut chosen = all("columns", &args.columns)?;
     if chosen.is_empty() {
         chosen = (0..records.names.len()).collect();

@@ -36,7 +36,10 @@ fn find(path: &Path) -> Result<Vec<PathBuf>> {
         }
     }
     if found.is_empty() {
-        bail!("{} contains no image; PNG and JPEG files (.png, .jpg, .jpeg) are looked for, in subfolders too", path.display());
+        bail!(
+            "{} contains no image; PNG and JPEG files (.png, .jpg, .jpeg) are looked for, in subfolders too",
+            path.display()
+        );
     }
     // The order of a folder is not the same everywhere.
     found.sort();
@@ -58,7 +61,9 @@ fn read(path: &Path, size: Option<[u32; 2]>, hash: Option<&mut Sha256>) -> Resul
     // The content decides, not the ending.
     let reader = ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format().with_context(name)?;
     let mut image = reader.decode().with_context(name)?;
-    if let Some([width, height]) = size && (image.width(), image.height()) != (width, height) {
+    if let Some([width, height]) = size
+        && (image.width(), image.height()) != (width, height)
+    {
         image = image.resize_exact(width, height, FilterType::Triangle);
     }
     Ok(planes(&image))
@@ -71,7 +76,8 @@ fn planes(image: &DynamicImage) -> Pixels {
         3 => (3, image.to_rgb8().into_raw()),
         _ => (4, image.to_rgba8().into_raw()),
     };
-    let values = (0..channels).flat_map(|channel| bytes.iter().skip(channel).step_by(channels)).map(|&byte| f32::from(byte));
+    let values =
+        (0..channels).flat_map(|channel| bytes.iter().skip(channel).step_by(channels)).map(|&byte| f32::from(byte));
     let values = values.collect();
     Pixels { shape: [channels, image.height() as usize, image.width() as usize], values }
 }
@@ -91,7 +97,8 @@ pub(crate) fn load(path: &Path, resize: Option<[u32; 2]>, counter: &Counter) -> 
         let expected = *shape.get_or_insert(image.shape);
         if image.shape != expected {
             let (this, first) = (described(image.shape), described(expected));
-            let help = if image.shape[0] == expected[0] { "use --resize WxH" } else { "convert them to the same colours" };
+            let help =
+                if image.shape[0] == expected[0] { "use --resize WxH" } else { "convert them to the same colours" };
             bail!("{} has {this}, {} has {first}: {help}", file.display(), files[0].display());
         }
         values.extend(image.values);

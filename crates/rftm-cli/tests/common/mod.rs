@@ -1,4 +1,6 @@
 //! Running the binary in a fresh folder.
+// Each test file uses a part of this, and is a crate of its own.
+#![allow(dead_code, unreachable_pub)]
 
 use std::fs;
 use std::path::PathBuf;
@@ -29,7 +31,7 @@ impl Folder {
 
     /// The command with the words of a line as arguments.
     pub fn rftm(&self, line: &str) -> Command {
-        let mut command = Command::cargo_bin("rftm").unwrap();
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("rftm"));
         command.current_dir(self.0.path()).args(line.split_whitespace());
         command
     }
