@@ -66,9 +66,8 @@ impl Model {
             latent = rftm_autograd::ops::concat_values(&latent, &latent)?;
         }
         let decoded = self.decoder().infer(latent, inference)?;
-        let pattern = |(index, &(slot, weight)): (usize, &Read)| {
-            Pattern { slot, weight, decoded: decoded.row(index).to_vec() }
-        };
+        let pattern =
+            |(index, &(slot, weight)): (usize, &Read)| Pattern { slot, weight, decoded: decoded.row(index).to_vec() };
         Ok(reads.iter().enumerate().map(pattern).collect())
     }
 }

@@ -131,7 +131,10 @@ impl Builder {
             self.architecture.clone().unwrap_or_else(|| defaults::architecture(layout, features.width()));
         if architecture.sample_shape() != features.shape() {
             let (given, needed) = (architecture.sample_shape(), features.shape());
-            return Err(Error::setting("architecture", format!("it is for samples of {given:?}; these are {needed:?}")));
+            return Err(Error::setting(
+                "architecture",
+                format!("it is for samples of {given:?}; these are {needed:?}"),
+            ));
         }
         let memory = self.memory.clone().unwrap_or_else(|| defaults::memory(self.kind, layout));
         let base = ModelSpec::mlp(&[], memory, defaults::CONVENTION);
@@ -196,7 +199,8 @@ impl Plan {
         let Self { features, spec, config, rule, split, origin } = self;
         let prepared = |samples| Prepared::new(data, &features, samples);
         let mut model = Model::new(&spec, config.seed)?;
-        let outcome = train(&mut model, &config, &prepared(&split.train), &prepared(&split.validation), None, observer)?;
+        let outcome =
+            train(&mut model, &config, &prepared(&split.train), &prepared(&split.validation), None, observer)?;
         let report = match outcome {
             TrainOutcome::Finished(report) => report,
             TrainOutcome::Interrupted { epoch } => return Err(Error::Interrupted { epoch }),
@@ -213,8 +217,7 @@ impl Plan {
         };
         // Replaced as soon as the model can score.
         let threshold = Threshold { rule, value: 0.0 };
-        let card =
-            Card { library: env!("CARGO_PKG_VERSION").to_owned(), spec, features, threshold, training, origin };
+        let card = Card { library: env!("CARGO_PKG_VERSION").to_owned(), spec, features, threshold, training, origin };
         let mut detector = Detector::new(card, model, Vec::new())?;
         let mut scores = detector.score_samples(data, &split.calibration)?;
         scores.sort_unstable_by(f32::total_cmp);

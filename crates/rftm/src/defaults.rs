@@ -6,10 +6,10 @@
 //! | memory of RFTM | {50 slots, k = 15, forgetting 0.1}, {1000, 5, 0.5}, connectors: the paper's | the same |
 //! | memory of MemAE | 100 slots, lambda 1/100 | 500 slots |
 //! | memory of MNAD | 10 items | the same |
-//! | batch | 256; of few rows a quarter, at least 8 | at most 64 |
+//! | batch | 256; of few rows a quarter, at least 8 | 32; of few images an eighth, at least 8 |
 //! | optimiser | Adam, 1e-3 | the same |
-//! | early stopping | patience 20 | the same |
-//! | most epochs | as many as make 3000 steps, 5 to 300 | as many as make 1500 steps, 5 to 300 |
+//! | early stopping | patience 20 | patience 100: on few images the error first rises for 500 steps |
+//! | most epochs | as many as make 3000 steps, 5 to 300 | the same |
 //! | held out to stop in time | 10 % of the samples, at most 20 000 | the same |
 //! | held out to calibrate | 10 %, but 100 (or a fifth, if that is less), at most 20 000 | the same |
 //! | threshold | false-positive rate 1 %; with fewer than 99 calibration scores the smallest rate they can promise | the same |
@@ -36,11 +36,11 @@ const CHANNELS: (usize, usize) = (16, 128);
 /// The longer side of what the last convolution leaves.
 const SMALL_SIDE: usize = 4;
 const STEPS: usize = 3000;
-const IMAGE_STEPS: usize = 1500;
 const EPOCHS: (usize, usize) = (5, 300);
 const BATCH: (usize, usize) = (8, 256);
-const IMAGE_BATCH: usize = 64;
+const IMAGE_BATCH: usize = 32;
 const PATIENCE: usize = 20;
+const IMAGE_PATIENCE: usize = 100;
 const HELD_OUT: usize = 20_000;
 const CALIBRATION: usize = 100;
 const FALSE_POSITIVE_RATE: f64 = 0.01;
@@ -49,7 +49,9 @@ const FALSE_POSITIVE_RATE: f64 = 0.01;
 #[must_use]
 pub fn architecture(layout: &Layout, width: usize) -> Architecture {
     match *layout {
-        Layout::Images { channels, height, width } => Architecture::conv([height, width], &image_channels(channels, height, width)),
+        Layout::Images { channels, height, width } => {
+            Architecture::conv([height, width], &image_channels(channels, height, width))
+        }
         Layout::Table { .. } | Layout::Series { .. } => Architecture::Mlp { widths: widths(width) },
     }
 }
@@ -58,7 +60,10 @@ pub fn architecture(layout: &Layout, width: usize) -> Architecture {
 fn widths(input: usize) -> Vec<usize> {
     let latent = input.div_ceil(2).next_power_of_two().clamp(LATENT.0, LATENT.1);
     let mut widths = vec![latent, 2 * latent];
-    while let Some(&last) = widths.last() && last < input && last < HIDDEN {
+    while let Some(&last) = widths.last()
+        && last < input
+        && last < HIDDEN
+    {
         widths.push(2 * last);
     }
     widths.push(input);
@@ -87,10 +92,11 @@ pub fn memory(kind: ModelKind, layout: &Layout) -> MemorySpec {
 /// How to train on so many samples.
 #[must_use]
 pub fn train(layout: &Layout, samples: usize, seed: u64) -> TrainConfig {
-    let (largest, steps) = if is_images(layout) { (IMAGE_BATCH, IMAGE_STEPS) } else { (BATCH.1, STEPS) };
-    let batch_size = (samples / 4).clamp(BATCH.0, largest);
-    let max_epochs = (steps / samples.div_ceil(batch_size).max(1)).clamp(EPOCHS.0, EPOCHS.1);
-    TrainConfig { seed, batch_size, patience: PATIENCE, max_epochs, ..TrainConfig::default() }
+    let (share, largest, patience) =
+        if is_images(layout) { (8, IMAGE_BATCH, IMAGE_PATIENCE) } else { (4, BATCH.1, PATIENCE) };
+    let batch_size = (samples / share).clamp(BATCH.0, largest);
+    let max_epochs = (STEPS / samples.div_ceil(batch_size).max(1)).clamp(EPOCHS.0, EPOCHS.1);
+    TrainConfig { seed, batch_size, patience, max_epochs, ..TrainConfig::default() }
 }
 
 /// How many of the samples are held out to stop training in time, and how many to calibrate.

@@ -168,7 +168,8 @@ impl Detector {
         let path = path.as_ref();
         let damaged = |problem: String| Error::Damaged { path: path.to_owned(), problem };
         let Content { card, state, calibration } = file::load(path)?;
-        let mut model = Model::new(&card.spec, card.training.config.seed).map_err(|error| damaged(error.to_string()))?;
+        let mut model =
+            Model::new(&card.spec, card.training.config.seed).map_err(|error| damaged(error.to_string()))?;
         state.apply(&mut model).map_err(|error| damaged(error.to_string()))?;
         if card.spec.architecture.sample_shape() != card.features.shape() || calibration.is_empty() {
             return Err(damaged("its parts do not fit each other".to_owned()));

@@ -24,7 +24,9 @@ pub enum Error {
         width: usize,
     },
     /// A missing value where none is allowed.
-    #[error("row {row}, column {column:?}: the value is missing; fit with missing values imputed (mean or median), or leave the row out")]
+    #[error(
+        "row {row}, column {column:?}: the value is missing; fit with missing values imputed (mean or median), or leave the row out"
+    )]
     MissingValue {
         /// The row, from 1.
         row: usize,

@@ -69,10 +69,11 @@ pub enum Value {
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Number(x) if *x == 0.0 || (1e-3..1e6).contains(&x.abs()) => {
+            Self::Number(0.0) => f.pad("0"),
+            Self::Number(x) if (1e-3..1e6).contains(&x.abs()) => {
                 // Four significant digits, which is more than an expectation is worth.
-                let digits = 3 - (x.abs().max(1e-3).log10().floor() as i32).min(3);
-                f.pad(&format!("{x:.*}", digits.max(0) as usize))
+                let digits = (3 - x.abs().log10().floor() as i32).max(0) as usize;
+                f.pad(&format!("{x:.digits$}"))
             }
             Self::Number(x) => f.pad(&format!("{x:.3e}")),
             Self::Category(name) => f.pad(name),
@@ -202,7 +203,7 @@ mod tests {
     #[test]
     fn numbers_are_shown_with_four_digits() {
         let check = |x: f32, expected: &str| assert_eq!(Value::Number(x).to_string(), expected);
-        check(0.0, "0.000");
+        check(0.0, "0");
         check(1.5, "1.500");
         check(-123.456, "-123.5");
         check(99999.0, "99999");

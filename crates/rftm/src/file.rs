@@ -77,8 +77,8 @@ pub(crate) fn load(path: &Path) -> Result<Content> {
         },
         error => other(error.to_string()),
     })?;
-    let AnyFormat { format } = serde_json::from_str(&file.note)
-        .map_err(|_| other("a safetensors file without its header".to_owned()))?;
+    let AnyFormat { format } =
+        serde_json::from_str(&file.note).map_err(|_| other("a safetensors file without its header".to_owned()))?;
     if format != FORMAT_VERSION {
         return Err(Error::NewerFormat { path: path.to_owned(), found: format, supported: FORMAT_VERSION });
     }

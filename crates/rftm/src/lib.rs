@@ -25,6 +25,7 @@ pub use explain::{Contribution, Explanation, Pattern, Value};
 pub use features::{Features, Missing, SCALED_LIMIT};
 pub use file::FORMAT_VERSION;
 pub use rftm_data::Samples;
+pub use rftm_memory::{AttentionConfig, ItemConfig, UnitConfig};
 pub use rftm_models::{Architecture, EpochReport, MemorySpec, ModelKind, ModelSpec, Observer, Silent, TrainConfig};
 pub use scaling::{Affine, Scaling};
 pub use threshold::{Rule, Threshold};

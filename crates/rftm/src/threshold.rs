@@ -34,7 +34,8 @@ pub struct Threshold {
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::FalsePositiveRate(rate) => write!(f, "false-positive rate {rate}"),
+            // 1/41 has too many digits to be read.
+            Self::FalsePositiveRate(rate) => write!(f, "false-positive rate {}", (rate * 1e6).round() / 1e6),
             Self::Quantile(q) => write!(f, "quantile {q} of the calibration scores"),
             Self::Contamination(share) => write!(f, "contamination {share}"),
             Self::Value(_) => f.write_str("given value"),
@@ -148,7 +149,10 @@ mod tests {
             let message = Threshold::new(rule, &hundred()).unwrap_err().to_string();
             assert!(message.starts_with(expected), "{message}");
         };
-        check(Rule::FalsePositiveRate(0.001), "false-positive rate: 0.001 cannot be promised by 100 calibration scores: that takes 999.");
+        check(
+            Rule::FalsePositiveRate(0.001),
+            "false-positive rate: 0.001 cannot be promised by 100 calibration scores: that takes 999.",
+        );
         check(Rule::FalsePositiveRate(0.0), "false-positive rate: 0 is not between 0 and 1");
         check(Rule::FalsePositiveRate(f64::NAN), "false-positive rate: NaN");
         check(Rule::Quantile(1.5), "quantile: 1.5 is not in [0, 1]");
