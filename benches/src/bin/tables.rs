@@ -71,12 +71,28 @@ fn main() -> Result<()> {
     Ok(())
 }
 
+impl Arguments {
+    fn python(&self) -> PathBuf {
+        let named = self.python.clone().or_else(|| std::env::var_os("RFTM_PEER_PYTHON").map(PathBuf::from));
+        named.unwrap_or_else(|| "python3".into())
+    }
+}
+
 /// Splits by table and seed.
 type Splits = BTreeMap<(String, u64), Split>;
 
 fn measure(arguments: &Arguments, path: &Path) -> Result<()> {
-    // All that can be wrong with the data is found before anything is measured or overwritten.
+    // What is missing is found before anything is measured or overwritten.
     let splits = splits(arguments)?;
+    let wanted = Detector::ALL.into_iter().filter(|one| match arguments.only.as_slice() {
+        // A plain run has what the tables need; the other memories are there for who asks.
+        [] => !matches!(one, Detector::MemAe | Detector::Mnad),
+        only => only.contains(one),
+    });
+    let (ours, theirs): (Vec<_>, Vec<_>) = wanted.partition(|one| one.kind().is_some());
+    if !theirs.is_empty() {
+        peers::probe(&arguments.python())?;
+    }
     let run = circumstances(arguments);
     if run.load.is_some_and(|load| load > 0.3) {
         eprintln!("warning: other programs are running (load {:.2}); times will suffer", run.load.unwrap_or_default());
@@ -88,12 +104,6 @@ fn measure(arguments: &Arguments, path: &Path) -> Result<()> {
     options.create(true).write(true).append(arguments.append).truncate(!arguments.append);
     let mut file = options.open(path).with_context(|| format!("cannot write {}", path.display()))?;
     keep(&mut file, &Record::Run(run))?;
-    let wanted = Detector::ALL.into_iter().filter(|one| match arguments.only.as_slice() {
-        // A plain run has what the tables need; the other memories are there for who asks.
-        [] => !matches!(one, Detector::MemAe | Detector::Mnad),
-        only => only.contains(one),
-    });
-    let (ours, theirs): (Vec<_>, Vec<_>) = wanted.partition(|one| one.kind().is_some());
     own(arguments, &splits, &ours, &mut file)?;
     if !theirs.is_empty() {
         peer(arguments, &splits, &theirs, &mut file)?;
@@ -131,9 +141,7 @@ fn peer(arguments: &Arguments, splits: &Splits, detectors: &[Detector], file: &m
     for ((table, seed), split) in splits {
         split.write(&folder.path().join(format!("{table}-{seed}")))?;
     }
-    let python = arguments.python.clone().or_else(|| std::env::var_os("RFTM_PEER_PYTHON").map(PathBuf::from));
-    let python = python.unwrap_or_else(|| "python3".into());
-    peers::run(&python, folder.path(), detectors, arguments.threads, |answer, scores| {
+    peers::run(&arguments.python(), folder.path(), detectors, arguments.threads, |answer, scores| {
         let split = splits.get(&(answer.table.clone(), answer.seed)).context("an answer to no question")?;
         let result = match (scores, answer.measured) {
             (Some(scores), Some(measured)) => Ok((scores, measured)),

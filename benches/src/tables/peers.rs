@@ -32,6 +32,25 @@ pub struct Answer {
     pub failed: Option<String>,
 }
 
+/// Whether this Python has PyOD, asked before anything is measured.
+///
+/// # Errors
+/// What to install.
+pub fn probe(python: &Path) -> Result<()> {
+    let output = Command::new(python).args(["-c", "import pyod, torch, tqdm"]).output();
+    let output = output.with_context(|| format!("{} does not start; name a Python by --python", python.display()))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let last = said.trim().lines().next_back().unwrap_or("it does not say why");
+    bail!(
+        "{} has no PyOD ({last}): pip install pyod torch tqdm, or name a Python by --python, or leave the peers out by \
+         --only rftm,ae",
+        python.display()
+    )
+}
+
 /// Fits and scores all splits of a folder; `each` gets an answer as soon as it is there, with the scores if there are any.
 ///
 /// # Errors
@@ -46,8 +65,7 @@ pub fn run(
     let names = detectors.iter().map(|detector| detector.name()).collect::<Vec<_>>().join(",");
     let mut command = Command::new(python);
     command.arg(SCRIPT).arg(folder).arg(names).args(["--threads", &threads.to_string()]);
-    let child = command.stdout(Stdio::piped()).spawn();
-    let mut child = child.with_context(|| format!("{} does not start; name a Python by --python", python.display()))?;
+    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| python.display().to_string())?;
     let output = child.stdout.take().context("the process has no output")?;
     for line in BufReader::new(output).lines() {
         let line = line?;
@@ -73,6 +91,16 @@ pub fn run(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_python_without_pyod_is_refused_with_what_to_do() {
+        let said = |python: &str| probe(Path::new(python)).unwrap_err().to_string();
+        assert_eq!(said("no-such-python"), "no-such-python does not start; name a Python by --python");
+        // A program that starts and fails, as an interpreter without the package does.
+        let expected = "false has no PyOD (it does not say why): pip install pyod torch tqdm, or name a Python by \
+                        --python, or leave the peers out by --only rftm,ae";
+        assert_eq!(said("false"), expected);
+    }
 
     #[test]
     fn answers_have_times_or_a_reason() {
