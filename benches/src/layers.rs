@@ -233,15 +233,6 @@ pub fn gflop(layers: &[Layer], batch: usize, pass: Pass) -> f64 {
     2e-9 * (total * batch) as f64
 }
 
-/// The shape of one sample.
-#[must_use]
-pub fn sample(spec: &ModelSpec) -> Vec<usize> {
-    match &spec.architecture {
-        Architecture::Mlp { widths } => vec![widths[0]],
-        Architecture::Conv { image, channels, .. } => vec![channels[0], image[0], image[1]],
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

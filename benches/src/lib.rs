@@ -2,6 +2,7 @@
 //!
 //! - `step` times one thing in a process of its own and prints JSON lines.
 //! - `compare` runs it and the peers in turn and writes `docs/performance.md`.
+//! - `tables` fits detectors, ours and PyOD's, on ten public tables and writes `docs/comparison.md`.
 #![deny(missing_docs)]
 
 pub mod case;
@@ -14,4 +15,5 @@ pub mod ops;
 pub mod programs;
 pub mod record;
 pub mod report;
+pub mod tables;
 pub mod work;

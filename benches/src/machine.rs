@@ -40,6 +40,38 @@ pub fn first_line(program: &str, arguments: &[&str]) -> Option<String> {
     output.status.success().then(|| text.lines().next().unwrap_or_default().trim().to_owned())
 }
 
+/// What a program prints in its first line, or `unknown`.
+fn said(program: &str, arguments: &[&str]) -> String {
+    first_line(program, arguments).unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// The time, UTC.
+#[must_use]
+pub fn now() -> String {
+    said("date", &["-u", "+%FT%TZ"])
+}
+
+/// The compiler.
+#[must_use]
+pub fn rustc() -> String {
+    said("rustc", &["--version"])
+}
+
+/// The commit of the code, with a + where sources differ from it.
+#[must_use]
+pub fn commit() -> String {
+    let sources =
+        ["status", "--porcelain", "--untracked-files=no", "--", "crates", "benches", "Cargo.toml", "Cargo.lock"];
+    let dirty = first_line("git", &sources).is_some_and(|changes| !changes.is_empty());
+    said("git", &["rev-parse", "--short", "HEAD"]) + if dirty { "+" } else { "" }
+}
+
+/// Processes that wanted to run in the minute before, on average; `None` where the system does not tell.
+#[must_use]
+pub fn load() -> Option<f64> {
+    fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
+}
+
 /// The shapes tried for the peak: the packed blocks of each fit an L2 cache of 1 MB.
 const PEAK_SHAPES: [(usize, usize, usize); 3] = [(1024, 1024, 1024), (2048, 1024, 960), (768, 768, 3840)];
 /// Products of each shape.

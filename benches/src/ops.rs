@@ -35,9 +35,7 @@ impl Op {
                 (Box::new(Linear::new(inputs, outputs, &mut stream)), vec![batch, inputs])
             }
             Layer::Conv { transposed, channels: [large, small], geometry } => {
-                let reach = (geometry.small[0] - 1) * geometry.stride + geometry.kernel[0];
-                let lost = geometry.large[0] + 2 * geometry.padding - reach;
-                let output_padding = if transposed { lost } else { 0 };
+                let output_padding = if transposed { geometry.output_padding() } else { [0; 2] };
                 let options = ConvOptions { stride: geometry.stride, padding: geometry.padding, output_padding };
                 if transposed {
                     let [height, width] = geometry.small;

@@ -13,7 +13,7 @@ use crate::clock::median;
 use crate::curves::Curve;
 use crate::record::{Record, Run};
 use steps::Steps;
-use table::{Table, number};
+pub(crate) use table::{Table, number};
 
 /// Where the generated part begins.
 const BEGIN: &str = "<!-- measured -->";
@@ -25,10 +25,14 @@ const END: &str = "<!-- end -->";
 /// # Errors
 /// If the document does not have both markers, in order.
 pub fn splice(document: Option<&str>, records: &[Record]) -> Result<String> {
-    let measured = render(records)?;
-    let Some(document) = document else {
-        return Ok(format!("# Performance\n\n{BEGIN}\n{measured}{END}\n"));
-    };
+    splice_between(document.unwrap_or("# Performance\n\n<!-- measured -->\n<!-- end -->\n"), &render(records)?)
+}
+
+/// A document with the part between its markers replaced.
+///
+/// # Errors
+/// If the document does not have both markers, in order.
+pub fn splice_between(document: &str, measured: &str) -> Result<String> {
     match (document.find(BEGIN), document.find(END)) {
         (Some(begin), Some(end)) if begin < end => {
             let (before, after) = (&document[..begin + BEGIN.len()], &document[end..]);

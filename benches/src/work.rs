@@ -8,7 +8,6 @@ use rftm_nn::{Adam, Module};
 use rftm_tensor::{Shape, Tensor};
 
 use crate::clock::timed;
-use crate::layers::sample;
 
 /// Root of all random streams here.
 const SEED: u64 = 1;
@@ -35,7 +34,7 @@ pub fn tensor(dims: &[usize], index: u64) -> Result<Tensor> {
 /// If the shape is too large.
 pub fn samples(spec: &ModelSpec, batch: usize) -> Result<Tensor> {
     let mut dims = vec![batch];
-    dims.extend(sample(spec));
+    dims.extend(spec.architecture.sample_shape());
     tensor(&dims, 0)
 }
 

@@ -276,21 +276,16 @@ fn jobs(arguments: &Arguments, keep: &mut Keep<'_>) -> Result<()> {
 }
 
 fn circumstances(arguments: &Arguments) -> Run {
-    let line = |program: &str, all: &[&str]| machine::first_line(program, all).unwrap_or_else(|| "unknown".to_owned());
-    let sources =
-        ["status", "--porcelain", "--untracked-files=no", "--", "crates", "benches", "Cargo.toml", "Cargo.lock"];
-    let dirty = machine::first_line("git", &sources).is_some_and(|changes| !changes.is_empty());
-    let load = fs::read_to_string("/proc/loadavg").ok();
     Run {
-        date: line("date", &["-u", "+%FT%TZ"]),
+        date: machine::now(),
         cpu: machine::cpu(),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         simd: format!("{:?}", rftm_tensor::simd()),
-        commit: line("git", &["rev-parse", "--short", "HEAD"]) + if dirty { "+" } else { "" },
-        rustc: line("rustc", &["--version"]),
+        commit: machine::commit(),
+        rustc: machine::rustc(),
         command: command(arguments),
         rounds: arguments.rounds(),
-        load: load.and_then(|text| text.split_whitespace().next()?.parse().ok()),
+        load: machine::load(),
     }
 }
 

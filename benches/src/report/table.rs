@@ -4,17 +4,17 @@ use std::fmt::{self, Write as _};
 
 /// A table whose first column is text and whose others are numbers.
 #[derive(Debug, Clone)]
-pub(super) struct Table {
+pub(crate) struct Table {
     header: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    pub(super) fn new<S: Into<String>>(header: impl IntoIterator<Item = S>) -> Self {
+    pub(crate) fn new<S: Into<String>>(header: impl IntoIterator<Item = S>) -> Self {
         Self { header: header.into_iter().map(Into::into).collect(), rows: Vec::new() }
     }
 
-    pub(super) fn row<S: Into<String>>(&mut self, row: impl IntoIterator<Item = S>) {
+    pub(crate) fn row<S: Into<String>>(&mut self, row: impl IntoIterator<Item = S>) {
         self.rows.push(row.into_iter().map(Into::into).collect());
     }
 
@@ -34,7 +34,7 @@ impl fmt::Display for Table {
 }
 
 /// Three significant digits, or a dash.
-pub(super) fn number(value: Option<f64>) -> String {
+pub(crate) fn number(value: Option<f64>) -> String {
     match value {
         Some(value) if value.is_finite() => match value.abs() {
             0.0 => "0".to_owned(),

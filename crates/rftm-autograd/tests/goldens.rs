@@ -46,7 +46,7 @@ fn linear<E: Element>() {
 
 fn convolution<E: Element>(case: &str, transposed: bool, stride: usize, padding: usize, output_padding: usize) {
     let g = golden(case);
-    let options = ops::ConvOptions { stride, padding, output_padding };
+    let options = ops::ConvOptions { stride, padding, output_padding: [output_padding; 2] };
     let (image, kernel) = (|name| g.image::<E>(name), |name| g.kernel::<E>(name));
     let leaves = vec![image("x"), kernel("w"), g.tensor("b")];
     let gradients = vec![image("gx"), kernel("gw"), g.tensor("gb")];

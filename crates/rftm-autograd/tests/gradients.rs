@@ -28,7 +28,7 @@ fn convolution() -> impl Strategy<Value = ([usize; 4], [usize; 4], ops::ConvOpti
     let sizes = (1_usize..3, 1_usize..6, 1_usize..6, 1_usize..4, 1_usize..4);
     // Images of 8 channels and more go another way than those of fewer.
     let channels = || prop_oneof![3 => 1_usize..4, 1 => 8_usize..10];
-    (sizes, channels(), channels(), 1_usize..4, 0_usize..3, 0_usize..3).prop_map(
+    (sizes, channels(), channels(), 1_usize..4, 0_usize..3, [0_usize..3, 0_usize..3]).prop_map(
         |((batch, height, width, kernel_height, kernel_width), from, to, stride, padding, output_padding)| {
             let options = ops::ConvOptions { stride, padding, output_padding };
             ([batch, height, width, from], [to, kernel_height, kernel_width, from], options)
@@ -60,10 +60,13 @@ proptest! {
     #[test]
     fn conv_transpose2d(
         (x, w, b, options) in convolution().prop_filter_map("the output must exist", |(x, w, options)| {
-            let reach = |i: usize, k: usize| (i - 1) * options.stride + k + options.output_padding;
-            let exists = reach(x[1], w[1]) > 2 * options.padding && reach(x[2], w[2]) > 2 * options.padding;
+            let exists = (0..2).all(|axis| {
+                let rest = options.output_padding[axis];
+                let reach = (x[1 + axis] - 1) * options.stride + w[1 + axis] + rest;
+                reach > 2 * options.padding && rest < options.stride
+            });
             let w = [w[3], w[1], w[2], w[0]];
-            (exists && options.output_padding < options.stride).then_some((x, w, options))
+            exists.then_some((x, w, options))
         }).prop_flat_map(|(x, w, options)| (tensor(x), tensor(w), tensor([w[3]]), Just(options))),
     ) {
         check(|tape, v| ops::conv_transpose2d(tape, &v[0], &v[1], Some(&v[2]), options), &[x, w, b]);
@@ -209,7 +212,7 @@ fn wrong_shapes_are_named() {
     let (x, w) = (tape.leaf(Tensor::zeros([2, 3])), tape.leaf(Tensor::zeros([4, 5])));
     let error = ops::linear(&mut tape, &x, &w, None).unwrap_err().to_string();
     assert_eq!(error, "linear: x must have shape (N, 5), found (2, 3)");
-    let options = ops::ConvOptions { stride: 1, padding: 0, output_padding: 0 };
+    let options = ops::ConvOptions { stride: 1, padding: 0, output_padding: [0; 2] };
     assert!(ops::conv2d(&mut tape, &x, &w, None, options).unwrap_err().to_string().contains("(C, KH, KW, C)"));
     assert!(ops::concat(&mut tape, &x, &w).is_err());
     assert!(ops::mse(&mut tape, &x, w.value()).is_err());

@@ -2,6 +2,8 @@ use rftm_autograd::{Tape, Var, ops as layers};
 use rftm_nn::{BatchNorm, Freezer, Inference, Module, Segment, Visitor};
 use rftm_tensor::{Element, Result, Shape, Tensor};
 
+use rftm_tensor::recall::Recall;
+
 use crate::{ConfigError, MemoryUnit, TwinConfig, UnitConfig};
 
 /// Random Forgetting Twin Memory (section 3.2.2, Eq. 4 and 5): hippocampus, connector, cortex, connector.
@@ -75,6 +77,34 @@ impl<E: Element> TwinMemory<E> {
     /// The stages that are switched on, in order.
     pub fn stages(&self) -> impl Iterator<Item = &Stage<E>> {
         self.hippocampus.iter().chain(&self.cortex)
+    }
+
+    /// What the last memory that is switched on compared each latent with in evaluation, and that memory: of all slots
+    /// these are the ones whose mean the decoder gets. `None` if both memories are off.
+    ///
+    /// # Errors
+    /// If the latents do not have the memory's width.
+    pub fn last_recall(&self, h: &Tensor<E>, inference: Inference) -> Result<Option<(Recall<E>, &MemoryUnit<E>)>> {
+        let mut h = h.reshape(flat(h.shape()))?;
+        let mut stages = self.stages().peekable();
+        while let Some(stage) = stages.next() {
+            if stages.peek().is_none() {
+                return Ok(Some((stage.memory.recall(&h, inference)?, &stage.memory)));
+            }
+            h = stage.connect(stage.memory.infer(h, inference)?, inference)?;
+        }
+        Ok(None)
+    }
+
+    /// What the decoder gets when the last memory answers with `reads`, (batch, L').
+    ///
+    /// # Errors
+    /// If the reads do not have the memory's width.
+    pub fn after_last_read(&self, reads: Tensor<E>, inference: Inference) -> Result<Tensor<E>> {
+        match self.stages().last() {
+            Some(stage) => stage.connect(reads, inference),
+            None => Ok(reads),
+        }
     }
 
     /// Both stages that are switched on, in order, with their names.

@@ -23,6 +23,10 @@ pub(crate) fn build(spec: &ModelSpec, stream: &mut Rng) -> Result<Coder, Error> 
         }
         Architecture::Conv { image, channels, kernel, stride, padding } => {
             check("channels", channels)?;
+            let smallest = spec.architecture.smallest_image();
+            if image.iter().any(|&side| side < smallest) {
+                return Err(Error::ImageTooSmall { image: *image, layers: channels.len() - 1, smallest });
+            }
             let mut sizes = Vec::new();
             let mut large = *image;
             for _ in 1..channels.len() {
@@ -31,7 +35,7 @@ pub(crate) fn build(spec: &ModelSpec, stream: &mut Rng) -> Result<Coder, Error> 
                 sizes.push(geometry);
             }
             let latent = large[0] * large[1] * channels[channels.len() - 1];
-            let (encoder, decoder) = conv(spec, channels, &sizes, stream)?;
+            let (encoder, decoder) = conv(spec, channels, &sizes, stream);
             Ok(Coder { encoder, decoder, latent })
         }
     }
@@ -60,12 +64,7 @@ fn mlp(spec: &ModelSpec, widths: &[usize], stream: &mut Rng) -> Coder {
 }
 
 /// Conv(a, b, k, s) of the paper for each pair of neighbouring channels: Conv2d, BatchNorm, LeakyReLU; and back.
-fn conv(
-    spec: &ModelSpec,
-    channels: &[usize],
-    sizes: &[Geometry],
-    stream: &mut Rng,
-) -> Result<(Sequential, Sequential), Error> {
+fn conv(spec: &ModelSpec, channels: &[usize], sizes: &[Geometry], stream: &mut Rng) -> (Sequential, Sequential) {
     let layers = || channels.windows(2).zip(sizes).enumerate();
     let options = |geometry: &Geometry, output_padding| ConvOptions {
         stride: geometry.stride,
@@ -74,26 +73,17 @@ fn conv(
     };
     let mut encoder = Sequential::new().with(ChannelsLast);
     for (_, (pair, geometry)) in layers() {
-        let layer = Conv2d::new(pair[0], pair[1], geometry.kernel[0], options(geometry, 0), stream);
+        let layer = Conv2d::new(pair[0], pair[1], geometry.kernel[0], options(geometry, [0; 2]), stream);
         encoder = encoder.with(layer).with(norm(spec, pair[1], false));
     }
     let mut decoder = Sequential::new();
     for (index, (pair, geometry)) in layers().rev() {
-        // What the encoder's division by the stride dropped must be the same on both axes: there is one number for both.
-        let [rows, cols] = [0, 1].map(|axis| {
-            let reach = (geometry.small[axis] - 1) * geometry.stride + geometry.kernel[axis];
-            geometry.large[axis] + 2 * geometry.padding - reach
-        });
-        if rows != cols {
-            let problem =
-                format!("{:?} loses {rows} rows but {cols} columns in a layer; use square images", geometry.large);
-            return Err(Error::Config { parameter: "image", problem });
-        }
         let inputs = inputs(spec, pair[1], index + 2 == channels.len());
-        let layer = ConvTranspose2d::new(inputs, pair[0], geometry.kernel[0], options(geometry, rows), stream);
+        let options = options(geometry, geometry.output_padding());
+        let layer = ConvTranspose2d::new(inputs, pair[0], geometry.kernel[0], options, stream);
         decoder = decoder.with(layer).with(norm(spec, pair[0], index == 0));
     }
-    Ok((encoder, decoder.with(ChannelsFirst)))
+    (encoder, decoder.with(ChannelsFirst))
 }
 
 /// How many channels a decoder layer gets from an encoder's, or through the memory if it is the first.

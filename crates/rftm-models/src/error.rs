@@ -14,6 +14,19 @@ pub enum Error {
         /// What is wrong and what would be right.
         problem: String,
     },
+    /// The layers of a convolutional model would shrink the image to nothing.
+    #[error(
+        "image: {} x {} pixels are too few for {layers} convolutions, which need {smallest} in height and width; \
+         use fewer layers or larger images", image[0], image[1]
+    )]
+    ImageTooSmall {
+        /// Its height and width.
+        image: [usize; 2],
+        /// How many layers the encoder has.
+        layers: usize,
+        /// The least height and width for that many.
+        smallest: usize,
+    },
     /// A memory's parameter is out of range.
     #[error(transparent)]
     Memory(#[from] rftm_memory::ConfigError),

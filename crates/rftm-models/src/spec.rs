@@ -135,13 +135,14 @@ pub struct ModelSpec {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Architecture {
-    /// Blocks of Linear, BatchNorm, LeakyReLU.
+    /// Blocks of Linear, BatchNorm, LeakyReLU. For vectors, and for windows of a series, flattened.
     Mlp {
         /// Width of the input, of each layer, and of the latent: `[784, 512, 256, 128]` in the paper.
         widths: Vec<usize>,
     },
-    /// Blocks of Conv2d, BatchNorm, LeakyReLU; the decoder has ConvTranspose2d, with the output padding that restores
-    /// the sizes of the encoder.
+    /// Blocks of Conv2d, BatchNorm, LeakyReLU; the decoder has ConvTranspose2d, with the output padding of each layer and
+    /// axis that restores the sizes of the encoder. For images of any height and width from
+    /// [`Architecture::smallest_image`] on.
     Conv {
         /// Height and width of the input.
         image: [usize; 2],
@@ -154,6 +155,39 @@ pub enum Architecture {
         /// Zeros around the larger image of every layer; the paper does not say.
         padding: usize,
     },
+}
+
+impl Architecture {
+    /// A convolutional autoencoder for images of any size: kernel 3, stride 2, padding 1, so each layer halves height and
+    /// width, rounded up. `channels` from the image's to the latent's.
+    #[must_use]
+    pub fn conv(image: [usize; 2], channels: &[usize]) -> Self {
+        Self::Conv { image, channels: channels.to_vec(), kernel: 3, stride: 2, padding: 1 }
+    }
+
+    /// The least height and width of an image: at every layer the kernel fits the padded image, and no image is smaller
+    /// than the stride (such a layer would look at padding, and shrink nothing). For n layers of [`Self::conv`] that is
+    /// `2^(n-1) + 1`. 1 for models without convolutions.
+    #[must_use]
+    pub fn smallest_image(&self) -> usize {
+        let Self::Conv { channels, kernel, stride, padding, .. } = self else { return 1 };
+        let layer = |small: usize| {
+            let reach = small.saturating_sub(1).saturating_mul(*stride).saturating_add(*kernel);
+            reach.saturating_sub(padding.saturating_mul(2)).max(*stride).max(1)
+        };
+        (1..channels.len()).fold(1, |small, _| layer(small))
+    }
+
+    /// The shape of one sample.
+    #[must_use]
+    pub fn sample_shape(&self) -> Vec<usize> {
+        match self {
+            Self::Mlp { widths } => widths.first().copied().into_iter().collect(),
+            Self::Conv { image: [height, width], channels, .. } => {
+                channels.first().copied().into_iter().chain([*height, *width]).collect()
+            }
+        }
+    }
 }
 
 /// What stands between encoder and decoder.
@@ -268,6 +302,12 @@ impl ModelSpec {
             last_activation: convention.last_activation(),
             negative_slope: 0.01,
         }
+    }
+
+    /// A convolutional autoencoder for images of any size, see [`Architecture::conv`].
+    #[must_use]
+    pub fn conv(image: [usize; 2], channels: &[usize], memory: MemorySpec, convention: Convention) -> Self {
+        Self { architecture: Architecture::conv(image, channels), ..Self::mlp(&[], memory, convention) }
     }
 
     /// The paper's convolutional autoencoder for CIFAR-10.

@@ -4,8 +4,6 @@ use rftm_tensor::{Element, Error, Result, Tensor};
 
 use crate::{Freezer, Inference, Module, Visitor};
 
-/// Added to the variance before its root is taken; PyTorch's default.
-const EPS: f64 = 1e-5;
 /// Share of the new batch in the running statistics; PyTorch's default.
 const MOMENTUM: f64 = 0.1;
 
@@ -31,6 +29,9 @@ pub struct BatchNorm<E: Element = f32> {
 }
 
 impl<E: Element> BatchNorm<E> {
+    /// Added to the variance before its root is taken; PyTorch's default.
+    pub const EPS: f64 = 1e-5;
+
     /// Normalises `channels` channels: weight 1, bias 0, running mean 0, running variance 1.
     #[must_use]
     pub fn new(channels: usize) -> Self {
@@ -53,7 +54,7 @@ impl<E: Element> BatchNorm<E> {
 impl<E: Element> Module<E> for BatchNorm<E> {
     fn forward(&mut self, tape: &mut Tape<E>, x: Var<E>) -> Result<Var<E>> {
         let (gamma, beta) = (tape.param(&self.weight), tape.param(&self.bias));
-        let options = ops::BatchNorm { gamma: &gamma, beta: &beta, eps: EPS, slope: self.slope };
+        let options = ops::BatchNorm { gamma: &gamma, beta: &beta, eps: Self::EPS, slope: self.slope };
         let (y, mean, variance) = ops::batch_norm(tape, &x, options)?;
         let count = (y.value().len() / mean.len()) as f64;
         blend(&mut self.running_mean, &mean, 1.0);
@@ -68,7 +69,7 @@ impl<E: Element> Module<E> for BatchNorm<E> {
         }
         let mut inv_std = Tensor::scratch([channels]);
         for (inv_std, variance) in inv_std.data_mut().iter_mut().zip(self.running_var.data()) {
-            *inv_std = E::from_f64(1.0 / (variance.to_f64() + EPS).sqrt());
+            *inv_std = E::from_f64(1.0 / (variance.to_f64() + Self::EPS).sqrt());
         }
         Ok(norm::forward(
             &x,
@@ -85,7 +86,7 @@ impl<E: Element> Module<E> for BatchNorm<E> {
     fn freeze(&self, freezer: &mut Freezer<E>) -> Result<()> {
         let (mut scale, mut shift) = (self.weight.value.clone(), self.bias.value.clone());
         for (scale, variance) in scale.data_mut().iter_mut().zip(self.running_var.data()) {
-            *scale = E::from_f64(scale.to_f64() / (variance.to_f64() + EPS).sqrt());
+            *scale = E::from_f64(scale.to_f64() / (variance.to_f64() + Self::EPS).sqrt());
         }
         for ((shift, &scale), &mean) in shift.data_mut().iter_mut().zip(scale.data()).zip(self.running_mean.data()) {
             *shift -= mean * scale;

@@ -63,7 +63,7 @@ fn adam_notices_another_module() {
 
 fn image_model() -> Sequential {
     let mut rng = rng(7, "init", 0);
-    let options = ConvOptions { stride: 2, padding: 1, output_padding: 1 };
+    let options = ConvOptions { stride: 2, padding: 1, output_padding: [1; 2] };
     ChannelsLast
         .then(Conv2d::new(3, 4, 3, options, &mut rng))
         .then(BatchNorm::new(4).with_leaky_relu(0.01))
@@ -115,7 +115,7 @@ fn parameters_start_within_pytorchs_bounds() {
             assert!(largest <= bound && largest > 0.8 * bound, "{name}: {largest} of {bound}");
         }
     };
-    let options = ConvOptions { stride: 2, padding: 0, output_padding: 0 };
+    let options = ConvOptions { stride: 2, padding: 0, output_padding: [0; 2] };
     check(&mut Linear::new(64, 50, &mut rng), 64 * 50 + 50, 0.125);
     check(&mut Conv2d::new(4, 32, 3, options, &mut rng), 9 * 4 * 32 + 32, 1.0 / 6.0);
     check(&mut ConvTranspose2d::new(32, 16, 2, options, &mut rng), 4 * 32 * 16 + 16, 0.125);

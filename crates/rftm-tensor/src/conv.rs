@@ -70,24 +70,34 @@ impl Geometry {
         kernel: [usize; 2],
         stride: usize,
         padding: usize,
-        output_padding: usize,
+        output_padding: [usize; 2],
     ) -> Result<Self> {
         let large = [0, 1].map(|axis: usize| {
-            let reach = small[axis].checked_sub(1)? * stride + kernel[axis] + output_padding;
+            let reach = small[axis].checked_sub(1)? * stride + kernel[axis] + output_padding[axis];
             reach.checked_sub(2 * padding).filter(|&large| large > 0 && kernel[axis] > 0)
         });
         match large {
-            [Some(height), Some(width)] if stride > 0 && output_padding < stride => {
+            [Some(height), Some(width)] if output_padding.iter().all(|&rest| rest < stride) => {
                 Ok(Self { kernel, stride, padding, large: [height, width], small })
             }
             _ => Err(Error::invalid(
                 "conv_transpose2d",
                 format!(
-                    "kernel {kernel:?}, stride {stride}, padding {padding}, output padding {output_padding} give no \
+                    "kernel {kernel:?}, stride {stride}, padding {padding}, output padding {output_padding:?} give no \
                      image from one of {small:?} (output padding must be smaller than the stride)"
                 ),
             )),
         }
+    }
+
+    /// The rows and columns of the padded large image that no window reaches: what the transposed convolution has to add
+    /// so that its output has the size of the large image.
+    #[must_use]
+    pub fn output_padding(&self) -> [usize; 2] {
+        [0, 1].map(|axis| {
+            let reach = (self.small[axis] - 1) * self.stride + self.kernel[axis];
+            (self.large[axis] + 2 * self.padding).saturating_sub(reach)
+        })
     }
 
     fn taps(&self) -> usize {

@@ -11,7 +11,7 @@ pub struct ConvOptions {
     /// Zeros around the larger image.
     pub padding: usize,
     /// Rows and columns added to the output of a transposed convolution, at the bottom and right.
-    pub output_padding: usize,
+    pub output_padding: [usize; 2],
 }
 
 /// 2-D convolution (cross-correlation, as in PyTorch).

@@ -110,8 +110,8 @@ fn layouts_go_back_and_forth() {
 fn wrong_geometries_are_refused() {
     assert!(Geometry::convolution([2, 2], [3, 3], 2, 0).is_err());
     assert!(Geometry::convolution([2, 2], [3, 3], 0, 1).is_err());
-    assert!(Geometry::transposed([1, 1], [3, 3], 2, 2, 0).is_err());
-    let error = Geometry::transposed([2, 2], [3, 3], 2, 1, 2).unwrap_err();
+    assert!(Geometry::transposed([1, 1], [3, 3], 2, 2, [0; 2]).is_err());
+    let error = Geometry::transposed([2, 2], [3, 3], 2, 1, [0, 2]).unwrap_err();
     assert!(error.to_string().contains("output padding must be smaller than the stride"), "{error}");
     let geometry = Geometry::convolution([4, 4], [3, 3], 2, 1).unwrap();
     let error = to_small("conv2d", &tensor([1, 4, 5, 2], 1), &tensor([4, 3, 3, 2], 1), None, geometry).unwrap_err();

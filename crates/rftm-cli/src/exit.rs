@@ -1,0 +1,61 @@
+//! What the command ends with: 0 success, 1 failure, 2 a wrong command line, 130 interrupted, 141 the reader of the output
+//! went away.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// A command line that cannot be meant: exit code 2, as for what clap refuses.
+#[derive(Debug)]
+pub(crate) struct Usage(pub(crate) String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// Ends with a [`Usage`] error.
+pub(crate) fn usage<T>(problem: impl Into<String>) -> anyhow::Result<T> {
+    Err(Usage(problem.into()).into())
+}
+
+/// Ctrl-C came.
+#[derive(Debug)]
+pub(crate) struct Interrupted;
+
+impl std::fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("interrupted; nothing was written")
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
+/// Says what was wrong, and gives the code.
+pub(crate) fn code(error: &anyhow::Error) -> ExitCode {
+    let closed = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    };
+    if error.chain().any(closed) {
+        // What a shell reports of a program that SIGPIPE ended; `head` has what it wanted, so there is nothing to say.
+        return ExitCode::from(141);
+    }
+    // An error's own text may already end in that of its source.
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    // If standard error is gone, too, there is nobody left to tell.
+    let _ = writeln!(io::stderr(), "rftm: {text}");
+    if error.is::<Interrupted>() || matches!(error.downcast_ref(), Some(rftm::Error::Interrupted { .. })) {
+        ExitCode::from(130)
+    } else if error.is::<Usage>() || matches!(error.downcast_ref(), Some(rftm::Error::Setting { .. })) {
+        ExitCode::from(2)
+    } else {
+        ExitCode::FAILURE
+    }
+}

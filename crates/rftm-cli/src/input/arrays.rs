@@ -1,0 +1,175 @@
+//! NPY, NPZ and IDX files: read whole.
+
+use std::fs;
+use std::io::Cursor;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+use ndarray::ArrayD;
+use ndarray_npy::{NpzReader, ReadNpyError, ReadNpyExt, ReadableElement};
+use rftm::Layout;
+use sha2::{Digest, Sha256};
+
+use crate::args::Format;
+use crate::exit::usage;
+use crate::input::{Id, Labels, Next, Source, is_stdin, numbered};
+
+/// All rows of a file: of 1 or 2 axes a table, of 3 (n, height, width) or 4 (n, channels, height, width) images.
+pub(crate) fn load(path: &Path, format: Format, array: Option<&str>) -> Result<(Layout, Vec<f32>, Sha256)> {
+    if is_stdin(path) {
+        return usage("only CSV can be read from standard input");
+    }
+    let name = path.display();
+    let bytes = fs::read(path).with_context(|| format!("cannot read {name}"))?;
+    let hash = Sha256::new_with_prefix(&bytes);
+    if format == Format::Idx {
+        let images = rftm_data::idx::read_images(path)?;
+        let layout = Layout::Images { channels: 1, height: images.height, width: images.width };
+        return Ok((layout, images.pixels.into_iter().map(f32::from).collect(), hash));
+    }
+    let (shape, values) = match format {
+        Format::Npz => numbers(&member(&bytes, array).with_context(|| name.to_string())?),
+        _ => numbers(&bytes),
+    }
+    .with_context(|| name.to_string())?;
+    let layout = match shape[..] {
+        [_] => Layout::Table { columns: numbered(1) },
+        [_, columns] => Layout::Table { columns: numbered(columns) },
+        [_, height, width] => Layout::Images { channels: 1, height, width },
+        [_, channels, height, width] => Layout::Images { channels, height, width },
+        _ => bail!("{name}: {} axes; a table has 2, grey images have 3, images of several channels 4", shape.len()),
+    };
+    Ok((layout, values, hash))
+}
+
+/// One array of an archive, as the bytes of an NPY file.
+fn member(bytes: &[u8], array: Option<&str>) -> Result<Vec<u8>> {
+    let mut archive = NpzReader::new(Cursor::new(bytes)).context("no NPZ file")?;
+    let names: Vec<String> = archive
+        .names()
+        .context("no NPZ file")?
+        .into_iter()
+        .map(|name| name.trim_end_matches(".npy").to_owned())
+        .collect();
+    let name = match (array, &names[..]) {
+        (Some(name), _) if names.iter().any(|one| one == name) => name.to_owned(),
+        (None, [only]) => only.clone(),
+        _ => return usage(format!("name one of its arrays with --array: {}", names.join(", "))),
+    };
+    // The reader parses at once; one array of the right type is written back, which is cheap beside a fit.
+    macro_rules! try_types {
+        ($($kind:ty),*) => {$(
+            if let Ok(array) = archive.by_name::<ndarray::OwnedRepr<$kind>, ndarray::IxDyn>(&name) {
+                let mut npy = Vec::new();
+                ndarray_npy::WriteNpyExt::write_npy(&array, &mut npy)?;
+                return Ok(npy);
+            }
+        )*};
+    }
+    try_types!(f32, f64, u8, i8, u16, i16, u32, i32, u64, i64, bool);
+    Err(anyhow!("array {name:?} does not hold numbers"))
+}
+
+/// The shape and the numbers of an NPY file of any type of number.
+fn numbers(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f32>)> {
+    fn of<T: ReadableElement + Copy>(
+        bytes: &[u8],
+        convert: fn(T) -> f32,
+    ) -> Result<(Vec<usize>, Vec<f32>), ReadNpyError> {
+        let array = ArrayD::<T>::read_npy(Cursor::new(bytes))?;
+        Ok((array.shape().to_vec(), array.iter().map(|&value| convert(value)).collect()))
+    }
+    let readers: [fn(&[u8]) -> Result<(Vec<usize>, Vec<f32>), ReadNpyError>; 11] = [
+        |bytes| of::<f32>(bytes, |x| x),
+        |bytes| of::<f64>(bytes, |x| x as f32),
+        |bytes| of::<u8>(bytes, f32::from),
+        |bytes| of::<i8>(bytes, f32::from),
+        |bytes| of::<u16>(bytes, f32::from),
+        |bytes| of::<i16>(bytes, f32::from),
+        |bytes| of::<u32>(bytes, |x| x as f32),
+        |bytes| of::<i32>(bytes, |x| x as f32),
+        |bytes| of::<u64>(bytes, |x| x as f32),
+        |bytes| of::<i64>(bytes, |x| x as f32),
+        |bytes| of::<bool>(bytes, |x| f32::from(u8::from(x))),
+    ];
+    for reader in readers {
+        match reader(bytes) {
+            Err(ReadNpyError::WrongDescriptor(_)) => {}
+            other => return other.context("no whole NPY file"),
+        }
+    }
+    bail!("it does not hold numbers")
+}
+
+/// The labels of a file of their own; 0 is normal.
+pub(crate) fn labels(path: &Path) -> Result<Vec<bool>> {
+    let name = path.display().to_string();
+    if name.ends_with(".npy") {
+        let bytes = fs::read(path).with_context(|| format!("cannot read {name}"))?;
+        let (_, values) = numbers(&bytes).context(name)?;
+        return Ok(values.into_iter().map(|label| label != 0.0).collect());
+    }
+    Ok(rftm_data::idx::read_labels(path, 256)?.into_iter().map(|label| label != 0).collect())
+}
+
+/// Rows that are in memory already.
+pub(crate) struct Memory {
+    values: Vec<f32>,
+    width: usize,
+    labels: Option<Vec<bool>>,
+    refuse: bool,
+    row: usize,
+}
+
+impl Memory {
+    pub(crate) fn new(values: Vec<f32>, width: usize, labels: Labels, refuse: bool) -> Result<Self> {
+        let rows = values.len() / width;
+        let labels = match labels {
+            Labels::None => None,
+            Labels::List(labels) if labels.len() == rows => Some(labels),
+            Labels::List(labels) => bail!("{} labels, but {rows} rows", labels.len()),
+            Labels::Column(..) | Labels::Folder(_) => return usage("labels of arrays are in a file: --labels"),
+        };
+        Ok(Self { values, width, labels, refuse, row: 0 })
+    }
+}
+
+impl Source for Memory {
+    fn next(&mut self, out: &mut Vec<f32>) -> Result<Next> {
+        let Some(row) = self.values.chunks_exact(self.width).nth(self.row) else { return Ok(Next::End) };
+        let label = self.labels.as_ref().map(|labels| labels[self.row]);
+        self.row += 1;
+        if let (true, Some(column)) = (self.refuse, row.iter().position(|value| value.is_nan())) {
+            bail!("row {}, column {}: the value is missing", self.row, column + 1);
+        }
+        out.extend_from_slice(row);
+        Ok(Next::Row(Id { label, ..Id::row(self.row as u64) }))
+    }
+
+    fn rows(&self) -> Option<u64> {
+        Some((self.values.len() / self.width) as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_of_number_is_read() {
+        fn check<T: ndarray_npy::WritableElement>(values: Vec<T>, expected: &[f32]) {
+            let array = ArrayD::from_shape_vec(vec![2, values.len() / 2], values).unwrap();
+            let mut npy = Vec::new();
+            ndarray_npy::WriteNpyExt::write_npy(&array, &mut npy).unwrap();
+            let (shape, values) = numbers(&npy).unwrap();
+            assert_eq!((shape, &values[..]), (vec![2, expected.len() / 2], expected));
+            assert!(numbers(&npy[..npy.len() - 1]).is_err(), "cut short");
+        }
+        check(vec![1.5_f32, -2.0, 0.0, 9.0], &[1.5, -2.0, 0.0, 9.0]);
+        check(vec![1.5_f64, -2.0], &[1.5, -2.0]);
+        check(vec![0_u8, 255], &[0.0, 255.0]);
+        check(vec![-7_i64, 7], &[-7.0, 7.0]);
+        check(vec![true, false], &[1.0, 0.0]);
+        assert!(numbers(b"a,b\n1,2\n").is_err());
+    }
+}

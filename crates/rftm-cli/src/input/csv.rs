@@ -1,0 +1,419 @@
+//! Tables as text.
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::rc::Rc;
+
+use ::csv::{ByteRecord, ReaderBuilder, Trim};
+use anyhow::{Context, Result, anyhow, bail};
+use rftm::{Column, Features, Layout, Missing};
+use sha2::Sha256;
+
+use crate::args::{BadLines, FitArgs, Header, ReadArgs};
+use crate::exit::usage;
+use crate::input::tap::{Passed, Tap};
+use crate::input::{Id, Labels, Next, Source, is_stdin};
+use crate::progress::Counter;
+
+/// What stands for a missing value, in lower case.
+const MISSING: [&[u8]; 7] = [b"", b"na", b"n/a", b"nan", b"null", b"none", b"?"];
+
+/// Labels that need no explanation, in lower case.
+const ANOMALOUS: [&str; 6] = ["1", "true", "yes", "anomaly", "anomalous", "1.0"];
+const NORMAL: [&str; 5] = ["0", "false", "no", "normal", "0.0"];
+
+/// Records of a file whose columns have names.
+struct Records {
+    reader: ::csv::Reader<Tap<Box<dyn Read>>>,
+    passed: Rc<RefCell<Passed>>,
+    /// What messages call the file.
+    label: String,
+    names: Vec<String>,
+    /// The first line, if it turned out to be no header.
+    first: Option<ByteRecord>,
+    record: ByteRecord,
+}
+
+impl Records {
+    fn open(path: &Path, read: &ReadArgs) -> Result<Self> {
+        let (label, inner): (String, Box<dyn Read>) = if is_stdin(path) {
+            ("standard input".to_owned(), Box::new(io::stdin().lock()))
+        } else {
+            let label = path.display().to_string();
+            let file = File::open(path).with_context(|| format!("cannot read {label}"))?;
+            (label, Box::new(file))
+        };
+        let delimiter = match read.delimiter {
+            Some(one) => u8::try_from(one).ok().filter(u8::is_ascii),
+            None if label.to_lowercase().ends_with(".tsv") => Some(b'\t'),
+            None => Some(b','),
+        };
+        let Some(delimiter) = delimiter else { return usage("--delimiter: one ASCII character is needed") };
+        let (tap, passed) = Tap::new(inner);
+        let mut builder = ReaderBuilder::new();
+        // Records of another length are reported with their line by us.
+        builder.delimiter(delimiter).has_headers(false).flexible(true).trim(Trim::All).buffer_capacity(1 << 16);
+        let reader = builder.from_reader(tap);
+        let mut records = Self { reader, passed, label, names: Vec::new(), first: None, record: ByteRecord::new() };
+        records.read_header(read.header)?;
+        Ok(records)
+    }
+
+    fn read_header(&mut self, header: Header) -> Result<()> {
+        if !self.advance()? {
+            bail!("{} is empty", self.label);
+        }
+        let is_number = |cell: &[u8]| number(cell).is_some_and(f32::is_finite);
+        let is_header = match header {
+            Header::Yes => true,
+            Header::No => false,
+            Header::Auto => !self.record.iter().any(is_number),
+        };
+        if !is_header {
+            self.names = (1..=self.record.len()).map(|number| number.to_string()).collect();
+            self.first = Some(self.record.clone());
+            return Ok(());
+        }
+        self.names = self.record.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect();
+        let mut seen = BTreeSet::new();
+        match self.names.iter().find(|name| !seen.insert(name.as_str())) {
+            Some(twice) => bail!(
+                "{}: two columns are called {twice:?}; rename one, or say --header no and number the columns",
+                self.label
+            ),
+            None => Ok(()),
+        }
+    }
+
+    /// Goes to the next record; says whether there is one.
+    fn advance(&mut self) -> Result<bool> {
+        if let Some(first) = self.first.take() {
+            self.record = first;
+            return Ok(true);
+        }
+        self.reader.read_byte_record(&mut self.record).with_context(|| format!("cannot read {}", self.label))
+    }
+
+    /// Where the record stands.
+    fn place(&self) -> String {
+        format!("{}:{}", self.label, self.record.position().map_or(1, ::csv::Position::line))
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|candidate| candidate == name)
+    }
+
+    /// The position of a column that a flag names.
+    fn named(&self, flag: &str, name: &str) -> Result<usize> {
+        match self.find(name) {
+            Some(index) => Ok(index),
+            None => usage(format!("--{flag}: {} has no column {name:?}; it has {}", self.label, list(&self.names))),
+        }
+    }
+
+    /// Whether everything that has arrived was read. (The line feed after a carriage return may be left.)
+    fn is_drained(&self) -> bool {
+        self.first.is_none() && self.reader.position().byte() + 1 >= self.passed.borrow().bytes
+    }
+}
+
+/// How a cell becomes a number.
+struct Cell {
+    /// Its place in a record.
+    at: usize,
+    name: String,
+    levels: Option<Levels>,
+}
+
+#[derive(Default)]
+struct Levels {
+    names: Vec<String>,
+    numbers: HashMap<Vec<u8>, f32>,
+    /// Whether a new category is added to them.
+    grow: bool,
+}
+
+impl Levels {
+    fn fixed(names: &[String]) -> Self {
+        let numbers =
+            names.iter().zip(0_u32..).map(|(name, level)| (name.clone().into_bytes(), level as f32)).collect();
+        Self { names: names.to_vec(), numbers, grow: false }
+    }
+
+    fn number(&mut self, cell: &[u8]) -> f32 {
+        match self.numbers.get(cell) {
+            Some(&number) => number,
+            None if self.grow => {
+                let number = self.names.len() as f32;
+                self.names.push(String::from_utf8_lossy(cell).into_owned());
+                self.numbers.insert(cell.to_vec(), number);
+                number
+            }
+            None => Column::UNSEEN,
+        }
+    }
+}
+
+/// More categories than this are no categories, but names.
+const MOST_LEVELS: usize = 1000;
+
+fn number(cell: &[u8]) -> Option<f32> {
+    std::str::from_utf8(cell).ok()?.parse().ok()
+}
+
+fn is_missing(cell: &[u8]) -> bool {
+    cell.len() <= 4 && MISSING.iter().any(|token| cell.eq_ignore_ascii_case(token))
+}
+
+/// Appends the numbers of a record; on an error appends nothing, and says what is wrong with it.
+fn parse(
+    record: &ByteRecord,
+    columns: usize,
+    cells: &mut [Cell],
+    missing: Missing,
+    out: &mut Vec<f32>,
+) -> std::result::Result<(), String> {
+    if record.len() != columns {
+        return Err(format!("{} cells, but the first line has {columns}", record.len()));
+    }
+    let start = out.len();
+    for column in cells {
+        let cell = &record[column.at];
+        let value = if is_missing(cell) {
+            if missing == Missing::Refuse {
+                out.truncate(start);
+                let name = &column.name;
+                return Err(format!(
+                    "column {name:?}: the value is missing; fit with --missing mean or median to fill it in"
+                ));
+            }
+            f32::NAN
+        } else if let Some(levels) = &mut column.levels {
+            levels.number(cell)
+        } else {
+            match number(cell) {
+                Some(value) if value.is_finite() => value,
+                other => {
+                    out.truncate(start);
+                    let (name, text) = (&column.name, String::from_utf8_lossy(cell));
+                    let problem = if other.is_some() { "is not a finite number" } else { "is not a number" };
+                    return Err(format!("column {name:?}: {text:?} {problem}"));
+                }
+            }
+        };
+        out.push(value);
+    }
+    Ok(())
+}
+
+/// What can be done about a line that cannot be read, beside mending it.
+const FIT_HINT: &str = "use --categorical or --exclude for a column of text, --bad-lines skip to leave such lines out";
+const SCORE_HINT: &str = "--bad-lines skip leaves such lines out";
+
+/// Says that a line was left out, or fails.
+fn bad_line(bad_lines: BadLines, place: &str, problem: &str, hint: &str) -> Result<()> {
+    match bad_lines {
+        BadLines::Fail => bail!("{place}: {problem} ({hint})"),
+        BadLines::Skip => {
+            // Standard error may be closed; the line is left out all the same.
+            let _ = writeln!(io::stderr(), "rftm: {place}: {problem}; left out");
+            Ok(())
+        }
+    }
+}
+
+/// All rows, for a fit.
+pub(crate) fn load(args: &FitArgs) -> Result<(Layout, Vec<f32>, Sha256)> {
+    let mut records = Records::open(&args.input, &args.read)?;
+    let mut cells = choose(&records, args)?;
+    let columns = records.names.len();
+    let mut values = Vec::new();
+    let counter = Counter::new("rows", &args.read);
+    while records.advance()? {
+        if let Err(problem) = parse(&records.record, columns, &mut cells, args.missing, &mut values) {
+            bad_line(args.read.bad_lines, &records.place(), &problem, FIT_HINT)?;
+        }
+        if let Some(column) =
+            cells.iter().find(|cell| cell.levels.as_ref().is_some_and(|one| one.names.len() > MOST_LEVELS))
+        {
+            bail!("{}: column {:?} has more than {MOST_LEVELS} categories; leave it out", records.label, column.name);
+        }
+        counter.add(1);
+    }
+    let column = |cell: Cell| match cell.levels {
+        None => Column::number(cell.name),
+        Some(levels) => Column::category(cell.name, levels.names),
+    };
+    let columns = cells.into_iter().map(column).collect();
+    let hash = records.passed.borrow().hash.clone();
+    Ok((Layout::Table { columns }, values, hash))
+}
+
+/// The columns that the flags leave.
+fn choose(records: &Records, args: &FitArgs) -> Result<Vec<Cell>> {
+    let all =
+        |flag: &str, names: &[String]| names.iter().map(|name| records.named(flag, name)).collect::<Result<Vec<_>>>();
+    let mut chosen = all("columns", &args.columns)?;
+    if chosen.is_empty() {
+        chosen = (0..records.names.len()).collect();
+    }
+    let mut left_out = all("exclude", &args.exclude)?;
+    if let Some(label) = &args.label {
+        left_out.push(records.named("label", label)?);
+    }
+    let categorical = all("categorical", &args.categorical)?;
+    chosen.retain(|index| !left_out.contains(index));
+    if chosen.is_empty() {
+        return usage(format!("no column of {} is left", records.label));
+    }
+    let cell = |at: usize| Cell {
+        at,
+        name: records.names[at].clone(),
+        levels: categorical.contains(&at).then(|| Levels { grow: true, ..Levels::default() }),
+    };
+    Ok(chosen.into_iter().map(cell).collect())
+}
+
+/// Rows like those of a fit, one by one.
+pub(crate) struct Table {
+    records: Records,
+    cells: Vec<Cell>,
+    missing: Missing,
+    bad_lines: BadLines,
+    label: Option<(usize, Option<String>)>,
+    row: u64,
+}
+
+pub(crate) fn open(path: &Path, read: &ReadArgs, features: &Features, labels: Labels) -> Result<Table> {
+    let records = Records::open(path, read)?;
+    let columns: Vec<Column> = match &features.layout {
+        Layout::Table { columns } => columns.clone(),
+        Layout::Series { columns, .. } => columns.iter().map(Column::number).collect(),
+        Layout::Images { .. } => bail!("the model was fitted on {}", features.layout),
+    };
+    let cells = match_columns(&records, &columns)?;
+    let label = match labels {
+        Labels::Column(name, anomaly) => Some((records.named("label", &name)?, anomaly)),
+        Labels::None => None,
+        Labels::Folder(_) | Labels::List(_) => return usage("name the column of labels with --label"),
+    };
+    Ok(Table { records, cells, missing: features.missing, bad_lines: read.bad_lines, label, row: 0 })
+}
+
+/// Finds the columns of a model: by name, or, in a file without a header that has exactly as many, by place.
+fn match_columns(records: &Records, columns: &[Column]) -> Result<Vec<Cell>> {
+    let absent: Vec<&str> =
+        columns.iter().map(|column| column.name.as_str()).filter(|name| records.find(name).is_none()).collect();
+    let by_place = !absent.is_empty();
+    if by_place && (records.first.is_none() || records.names.len() != columns.len()) {
+        let (label, found, needed) = (&records.label, records.names.len(), columns.len());
+        let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+        if records.first.is_some() {
+            bail!("{label} has {found} columns and no header, the model needs {needed}: {}", list(&names));
+        }
+        let absent: Vec<String> = absent.iter().map(|&name| name.to_owned()).collect();
+        bail!("{label} lacks columns of the model: {}; it has {}", list(&absent), list(&records.names));
+    }
+    let cell = |(place, column): (usize, &Column)| Cell {
+        at: if by_place { place } else { records.find(&column.name).unwrap_or(place) },
+        name: column.name.clone(),
+        levels: column.levels.as_deref().map(Levels::fixed),
+    };
+    Ok(columns.iter().enumerate().map(cell).collect())
+}
+
+impl Source for Table {
+    fn next(&mut self, out: &mut Vec<f32>) -> Result<Next> {
+        if !self.records.advance()? {
+            return Ok(Next::End);
+        }
+        self.row += 1;
+        let columns = self.records.names.len();
+        if let Err(problem) = parse(&self.records.record, columns, &mut self.cells, self.missing, out) {
+            bad_line(self.bad_lines, &self.records.place(), &problem, SCORE_HINT)?;
+            return Ok(Next::Skipped);
+        }
+        let label = match &self.label {
+            None => None,
+            Some((at, anomaly)) => {
+                let cell = String::from_utf8_lossy(&self.records.record[*at]);
+                Some(is_anomaly(&cell, anomaly.as_deref()).with_context(|| self.records.place())?)
+            }
+        };
+        Ok(Next::Row(Id { label, ..Id::row(self.row) }))
+    }
+
+    fn waits(&self) -> bool {
+        self.records.is_drained()
+    }
+}
+
+fn is_anomaly(cell: &str, anomaly: Option<&str>) -> Result<bool> {
+    let lower = cell.to_lowercase();
+    match anomaly {
+        Some(value) => Ok(cell == value),
+        None if ANOMALOUS.contains(&lower.as_str()) => Ok(true),
+        None if NORMAL.contains(&lower.as_str()) => Ok(false),
+        None => Err(anyhow!("label {cell:?}: neither 0 nor 1; say which label is that of anomalies with --anomaly")),
+    }
+}
+
+/// Names for a message, not more than fit.
+fn list(names: &[String]) -> String {
+    const MOST: usize = 12;
+    let more = if names.len() > MOST { format!(", ... ({} in all)", names.len()) } else { String::new() };
+    format!("{}{more}", names.iter().take(MOST).cloned().collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_become_numbers_or_say_why_not() {
+        let mut cells = vec![
+            Cell { at: 0, name: "x".into(), levels: None },
+            Cell { at: 2, name: "c".into(), levels: Some(Levels::fixed(&["red".into(), "blue".into()])) },
+        ];
+        let mut check = |record: &[&str], missing, expected: std::result::Result<[f32; 2], &str>| {
+            let mut out = vec![7.0];
+            let result = parse(&ByteRecord::from(record.to_vec()), 3, &mut cells, missing, &mut out);
+            match expected {
+                Ok(values) => {
+                    let same = |(a, b): (&f32, &f32)| a == b || (a.is_nan() && b.is_nan());
+                    assert!(result.is_ok() && out[1..].iter().zip(&values).all(same), "{record:?}: {out:?}");
+                }
+                Err(part) => {
+                    let problem = result.unwrap_err();
+                    assert!(problem.contains(part) && out == [7.0], "{record:?}: {problem}, {out:?}");
+                }
+            }
+        };
+        check(&["1.5", "text", "blue"], Missing::Refuse, Ok([1.5, 1.0]));
+        check(&["-2e3", "", "green"], Missing::Refuse, Ok([-2000.0, Column::UNSEEN]));
+        check(&["NA", "", "red"], Missing::Mean, Ok([f32::NAN, 0.0]));
+        check(&["1", "", "?"], Missing::Mean, Ok([1.0, f32::NAN]));
+        check(&["NaN", "", "red"], Missing::Refuse, Err("column \"x\": the value is missing"));
+        check(&["one", "", "red"], Missing::Mean, Err("column \"x\": \"one\" is not a number"));
+        check(&["1e99", "", "red"], Missing::Mean, Err("\"1e99\" is not a finite number"));
+        check(&["1", "2"], Missing::Mean, Err("2 cells, but the first line has 3"));
+    }
+
+    #[test]
+    fn labels_are_read_as_people_write_them() {
+        for (cell, anomaly, expected) in [
+            ("1", None, Some(true)),
+            ("0.0", None, Some(false)),
+            ("TRUE", None, Some(true)),
+            ("Normal", None, Some(false)),
+            ("attack", Some("attack"), Some(true)),
+            ("1", Some("attack"), Some(false)),
+            ("2", None, None),
+        ] {
+            assert_eq!(is_anomaly(cell, anomaly).ok(), expected, "{cell}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Folders of PNG and JPEG files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use image::imageops::FilterType;
+use image::{DynamicImage, ImageReader};
+use rftm::Layout;
+use sha2::{Digest, Sha256};
+
+use crate::args::{BadLines, ReadArgs};
+use crate::exit::usage;
+use crate::input::{Id, Labels, Next, Source};
+use crate::progress::Counter;
+
+const ENDINGS: [&str; 3] = ["png", "jpg", "jpeg"];
+
+/// The images of a folder and its subfolders, by name; or one image.
+fn find(path: &Path) -> Result<Vec<PathBuf>> {
+    if path.is_file() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    let mut folders = vec![path.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+        for entry in entries {
+            let entry = entry.with_context(|| format!("cannot read {}", folder.display()))?.path();
+            let ending = entry.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+            if entry.is_dir() {
+                folders.push(entry);
+            } else if ENDINGS.contains(&ending.as_str()) {
+                found.push(entry);
+            }
+        }
+    }
+    if found.is_empty() {
+        bail!(
+            "{} contains no image; PNG and JPEG files (.png, .jpg, .jpeg) are looked for, in subfolders too",
+            path.display()
+        );
+    }
+    // The order of a folder is not the same everywhere.
+    found.sort();
+    Ok(found)
+}
+
+/// An image, channel after channel, pixels in 0..=255.
+struct Pixels {
+    shape: [usize; 3],
+    values: Vec<f32>,
+}
+
+fn read(path: &Path, size: Option<[u32; 2]>, hash: Option<&mut Sha256>) -> Result<Pixels> {
+    let name = || path.display().to_string();
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", name()))?;
+    if let Some(hash) = hash {
+        hash.update(&bytes);
+    }
+    // The content decides, not the ending.
+    let reader = ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format().with_context(name)?;
+    let mut image = reader.decode().with_context(name)?;
+    if let Some([width, height]) = size
+        && (image.width(), image.height()) != (width, height)
+    {
+        image = image.resize_exact(width, height, FilterType::Triangle);
+    }
+    Ok(planes(&image))
+}
+
+fn planes(image: &DynamicImage) -> Pixels {
+    let (channels, bytes) = match image.color().channel_count() {
+        1 => (1, image.to_luma8().into_raw()),
+        2 => (2, image.to_luma_alpha8().into_raw()),
+        3 => (3, image.to_rgb8().into_raw()),
+        _ => (4, image.to_rgba8().into_raw()),
+    };
+    let values =
+        (0..channels).flat_map(|channel| bytes.iter().skip(channel).step_by(channels)).map(|&byte| f32::from(byte));
+    let values = values.collect();
+    Pixels { shape: [channels, image.height() as usize, image.width() as usize], values }
+}
+
+fn described([channels, height, width]: [usize; 3]) -> String {
+    format!("{width}x{height} pixels of {channels} channel{}", if channels == 1 { "" } else { "s" })
+}
+
+/// All images, for a fit; they must be alike.
+pub(crate) fn load(path: &Path, resize: Option<[u32; 2]>, counter: &Counter) -> Result<(Layout, Vec<f32>, Sha256)> {
+    let files = find(path)?;
+    let mut hash = Sha256::new();
+    let mut values = Vec::new();
+    let mut shape = None;
+    for file in &files {
+        let image = read(file, resize, Some(&mut hash))?;
+        let expected = *shape.get_or_insert(image.shape);
+        if image.shape != expected {
+            let (this, first) = (described(image.shape), described(expected));
+            let help =
+                if image.shape[0] == expected[0] { "use --resize WxH" } else { "convert them to the same colours" };
+            bail!("{} has {this}, {} has {first}: {help}", file.display(), files[0].display());
+        }
+        values.extend(image.values);
+        counter.add(1);
+    }
+    let Some([channels, height, width]) = shape else { bail!("{}: no image", path.display()) };
+    Ok((Layout::Images { channels, height, width }, values, hash))
+}
+
+/// Images like those of a fit, one by one.
+pub(crate) struct Folder {
+    files: Vec<PathBuf>,
+    next: usize,
+    shape: [usize; 3],
+    resize: bool,
+    bad_lines: BadLines,
+    normal: Option<String>,
+}
+
+pub(crate) fn open(path: &Path, shape: [usize; 3], resize: bool, args: &ReadArgs, labels: Labels) -> Result<Folder> {
+    let normal = match labels {
+        Labels::None => None,
+        Labels::Folder(normal) => Some(normal),
+        Labels::Column(..) | Labels::List(_) => return usage("name the folder of normal images with --normal"),
+    };
+    Ok(Folder { files: find(path)?, next: 0, shape, resize, bad_lines: args.bad_lines, normal })
+}
+
+impl Folder {
+    fn fitting(&self, file: &Path) -> Result<Pixels> {
+        let [channels, height, width] = self.shape;
+        let size = self.resize.then_some([width as u32, height as u32]);
+        let mut image = read(file, size, None)?;
+        // Grey is a colour, too; the other way would lose what the model was fitted on.
+        if image.shape[0] == 1 && channels == 3 {
+            image = Pixels { shape: [3, image.shape[1], image.shape[2]], values: image.values.repeat(3) };
+        }
+        if image.shape != self.shape {
+            let help = if image.shape[0] == channels { "; --resize resizes it" } else { "" };
+            let (found, needed) = (described(image.shape), described(self.shape));
+            return Err(anyhow!("{} has {found}, the model needs {needed}{help}", file.display()));
+        }
+        Ok(image)
+    }
+}
+
+impl Source for Folder {
+    fn next(&mut self, out: &mut Vec<f32>) -> Result<Next> {
+        let Some(file) = self.files.get(self.next).cloned() else { return Ok(Next::End) };
+        self.next += 1;
+        match self.fitting(&file) {
+            Ok(image) => out.extend(image.values),
+            Err(error) if self.bad_lines == BadLines::Skip => {
+                let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("rftm: {error:#}; left out\n"));
+                return Ok(Next::Skipped);
+            }
+            Err(error) => return Err(error),
+        }
+        let folder = file.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        let label = self.normal.as_ref().map(|normal| *normal != folder);
+        Ok(Next::Row(Id { row: self.next as u64, name: Some(file.display().to_string()), label }))
+    }
+
+    fn rows(&self) -> Option<u64> {
+        Some(self.files.len() as u64)
+    }
+}

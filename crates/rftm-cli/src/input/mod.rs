@@ -1,0 +1,185 @@
+//! Rows from files of every kind.
+
+pub(crate) mod arrays;
+pub(crate) mod csv;
+pub(crate) mod images;
+mod tap;
+
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow};
+use rftm::{Column, Data, Features, Layout, Missing, Origin};
+use sha2::{Digest, Sha256};
+
+use crate::args::{FitArgs, Format, ReadArgs};
+use crate::exit::usage;
+use crate::progress::Counter;
+
+/// Row after row.
+pub(crate) trait Source {
+    /// The next row; its numbers are appended to `out`. A row that is left out appends nothing.
+    fn next(&mut self, out: &mut Vec<f32>) -> Result<Next>;
+
+    /// Whether asking for another row might mean waiting for somebody to write it.
+    fn waits(&self) -> bool {
+        false
+    }
+
+    /// How many rows there are, where that is known.
+    fn rows(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// What came next.
+pub(crate) enum Next {
+    /// A row.
+    Row(Id),
+    /// A row that could not be read was left out, as the flag says; why was said.
+    Skipped,
+    /// Nothing.
+    End,
+}
+
+/// What a row is called in the output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Id {
+    /// Its number, from 1; rows that were left out count.
+    pub(crate) row: u64,
+    /// Of an image, its file.
+    pub(crate) name: Option<String>,
+    /// Whether it is an anomaly, if the source was asked for labels.
+    pub(crate) label: Option<bool>,
+}
+
+impl Id {
+    pub(crate) fn row(row: u64) -> Self {
+        Self { row, name: None, label: None }
+    }
+}
+
+pub(crate) fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// The format of a file, by flag or by its name.
+fn format(path: &Path, read: &ReadArgs) -> Result<Format> {
+    if let Some(format) = read.format {
+        return Ok(format);
+    }
+    if is_stdin(path) {
+        return Ok(Format::Csv);
+    }
+    if path.is_dir() {
+        return Ok(Format::Images);
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let by_ending = [
+        (Format::Csv, &[".csv", ".tsv", ".txt"][..]),
+        (Format::Npy, &[".npy"]),
+        (Format::Npz, &[".npz"]),
+        (Format::Idx, &["-ubyte", "-ubyte.gz", ".idx", ".idx.gz"]),
+        (Format::Images, &[".png", ".jpg", ".jpeg"]),
+    ];
+    let found = by_ending.iter().find(|(_, endings)| endings.iter().any(|ending| name.ends_with(ending)));
+    match found {
+        Some((format, _)) => Ok(*format),
+        None if name.ends_with(".parquet") => {
+            usage(format!("{}: this binary reads no Parquet; convert it to CSV or NPY", path.display()))
+        }
+        None => usage(format!("{}: the ending says no format; name it with --format", path.display())),
+    }
+}
+
+/// All rows of the training data.
+pub(crate) fn load(args: &FitArgs) -> Result<(Data, Origin)> {
+    let path = args.input.as_path();
+    let source = Some(if is_stdin(path) { "standard input".to_owned() } else { path.display().to_string() });
+    let format = format(path, &args.read)?;
+    let named = [("columns", &args.columns), ("exclude", &args.exclude), ("categorical", &args.categorical)];
+    if let (Some((flag, _)), true) = (named.iter().find(|(_, names)| !names.is_empty()), format != Format::Csv) {
+        return usage(format!("--{flag} names columns of a CSV, {} is none", path.display()));
+    }
+    if args.resize.is_some() && format != Format::Images {
+        return usage(format!("--resize is for folders of images, {} is none", path.display()));
+    }
+    let (layout, values, hash) = match format {
+        Format::Csv => csv::load(args)?,
+        Format::Images => images::load(path, args.resize, &Counter::new("images", &args.read))?,
+        Format::Npy | Format::Npz | Format::Idx => arrays::load(path, format, args.read.array.as_deref())?,
+    };
+    let layout = match (layout, args.window) {
+        (layout, None) => layout,
+        (Layout::Table { columns }, Some(window)) => {
+            if let Some(column) = columns.iter().find(|column| column.levels.is_some()) {
+                return usage(format!("--window takes no categories: leave {:?} out with --exclude", column.name));
+            }
+            let columns = columns.into_iter().map(|column| column.name).collect();
+            Layout::Series { columns, window, stride: args.stride }
+        }
+        (_, Some(_)) => return usage("--window is for rows of numbers, not for images"),
+    };
+    let data = Data::new(layout, values).with_context(|| path.display().to_string())?;
+    Ok((data, Origin { source, sha256: hex(hash) }))
+}
+
+/// Which rows of a file are anomalies, for `eval`.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Labels {
+    /// Nobody asked.
+    #[default]
+    None,
+    /// In a column of the CSV; the value of anomalies, if it is none of the usual ones.
+    Column(String, Option<String>),
+    /// By folder: all images but those in folders of this name.
+    Folder(String),
+    /// In a file of their own.
+    List(Vec<bool>),
+}
+
+/// The rows of data like those of the fit, one by one.
+pub(crate) fn open(
+    path: &Path,
+    read: &ReadArgs,
+    resize: bool,
+    features: &Features,
+    labels: Labels,
+) -> Result<Box<dyn Source>> {
+    let format = format(path, read)?;
+    let images = match features.layout {
+        Layout::Images { channels, height, width } => Some([channels, height, width]),
+        _ => None,
+    };
+    let source: Box<dyn Source> = match (format, images) {
+        (Format::Csv, None) => Box::new(csv::open(path, read, features, labels)?),
+        (Format::Images, Some(shape)) => Box::new(images::open(path, shape, resize, read, labels)?),
+        (Format::Npy | Format::Npz | Format::Idx, _) => {
+            let (layout, values, _) = arrays::load(path, format, read.array.as_deref())?;
+            let fits = match (&layout, images) {
+                (Layout::Images { channels, height, width }, Some(shape)) => [*channels, *height, *width] == shape,
+                (Layout::Table { columns }, None) => columns.len() == features.layout.row_width(),
+                _ => false,
+            };
+            if !fits {
+                let (path, expected) = (path.display(), &features.layout);
+                return Err(anyhow!("{path}: the model was fitted on {expected}, this is {layout}"));
+            }
+            let refuse = features.missing == Missing::Refuse;
+            Box::new(arrays::Memory::new(values, features.layout.row_width(), labels, refuse)?)
+        }
+        (_, _) => {
+            let found = if images.is_some() { "a table" } else { "images" };
+            return Err(anyhow!("{}: the model was fitted on {}, this is {found}", path.display(), features.layout));
+        }
+    };
+    Ok(source)
+}
+
+/// Columns of numbers without names: numbered from 1.
+pub(crate) fn numbered(columns: usize) -> Vec<Column> {
+    (1..=columns).map(|number| Column::number(number.to_string())).collect()
+}
+
+fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}

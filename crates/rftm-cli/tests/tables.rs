@@ -1,0 +1,206 @@
+//! Tables from the shell: fit, score, explain, threshold, inspect, eval.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Command, Stdio};
+
+use common::{Folder, sums};
+
+const FIT: &str = "fit train.csv -o m.rftm --epochs 8";
+
+#[test]
+fn three_commands_and_no_other_flag() {
+    let folder = Folder::new();
+    folder.ok("example table --out demo");
+    let train = folder.read("demo/train.csv").replace(",water", "").replace(",oil", "").replace(",fluid", "");
+    let new = folder.read("demo/new.csv").replace(",water", "").replace(",oil", "").replace(",fluid", "");
+    folder.write("train.csv", train);
+    folder.write("new.csv", new);
+    let shown = folder.ok("fit train.csv -o m.rftm");
+    for part in
+        ["rftm, hippocampus {50 slots, k 15", "5-64-32", "1600 to train, 200 to stop", "false-positive rate 0.01"]
+    {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    folder.ok("score m.rftm new.csv -o scores.csv");
+    let scores = folder.read("scores.csv");
+    assert_eq!(scores.lines().next(), Some("row,score,p_value,anomaly"));
+    assert_eq!(scores.lines().count(), 201);
+    let flagged: Vec<&str> =
+        scores.lines().filter(|line| line.ends_with(",1")).map(|line| line.split(',').next().unwrap()).collect();
+    for fault in ["50", "100", "150", "200"] {
+        assert!(flagged.contains(&fault), "{fault} is not among {flagged:?}");
+    }
+    let why = folder.ok("explain m.rftm new.csv --top 3");
+    assert_eq!(why.matches("anomalous").count(), 3, "{why}");
+    assert!(why.contains("observed") && why.contains("slot ") && why.contains("row 200"), "{why}");
+    assert_eq!(folder.names(), ["demo", "m.rftm", "new.csv", "scores.csv", "train.csv"]);
+}
+
+#[test]
+fn labels_categories_and_missing_values() {
+    let folder = Folder::new();
+    folder.ok("example table --out .");
+    // A label column is no feature: the model is the same whether it is in the file or not.
+    let labelled = folder.read("train.csv").replace('\n', ",0\n").replacen("fluid,0", "fluid,fault", 1);
+    folder.write("labelled.csv", labelled);
+    folder.ok("fit train.csv -o a.rftm --categorical fluid --epochs 10 --model ae");
+    folder.ok("fit labelled.csv -o b.rftm --categorical fluid --epochs 10 --model ae --label fault");
+    assert_eq!(folder.ok("score a.rftm test.csv"), folder.ok("score b.rftm test.csv"));
+    let shown = folder.ok("inspect a.rftm");
+    assert!(shown.contains("fluid (") && shown.contains("sha256"), "{shown}");
+    let json: serde_json::Value = serde_json::from_str(&folder.ok("inspect a.rftm --json")).unwrap();
+    assert_eq!(json["features"]["layout"]["table"]["columns"].as_array().unwrap().len(), 6);
+
+    let result = folder.ok("eval a.rftm test.csv --label fault --json");
+    let result: serde_json::Value = serde_json::from_str(&result).unwrap();
+    assert_eq!((&result["normal"], &result["anomalous"]), (&950.into(), &50.into()));
+    assert!(result["auroc"].as_f64().unwrap() > 0.9, "{result}");
+    assert!(folder.ok("eval a.rftm test.csv --label fault").contains("AUROC"));
+
+    // Columns are found by name, in any order; a category that is new is odd.
+    folder.write(
+        "moved.csv",
+        "fluid,vibration,temperature,current,load,speed\nacid,1.1,57,7.6,0.6,1500\nwater,1.1,,7.6,0.6,1500\n",
+    );
+    let message = folder.fails("score a.rftm moved.csv", 1);
+    assert!(message.contains("moved.csv:3: column \"temperature\": the value is missing"), "{message}");
+    let why = folder.ok("explain a.rftm moved.csv --bad-lines skip");
+    assert!(why.contains("(not seen in training)"), "{why}");
+    folder.ok("fit train.csv -o c.rftm --exclude fluid --missing median --epochs 2");
+    assert_eq!(folder.ok("score c.rftm moved.csv").lines().count(), 3);
+}
+
+#[test]
+fn a_threshold_is_changed_in_the_file() {
+    let folder = Folder::new();
+    folder.write("train.csv", sums(300));
+    folder.ok(FIT);
+    let flagged = || folder.ok("score m.rftm train.csv").lines().filter(|line| line.ends_with(",1")).count();
+    folder.ok("threshold m.rftm --contamination 0.4");
+    let many = flagged();
+    assert!(folder.ok("threshold m.rftm --fpr 0.05").contains("contamination 0.4"));
+    assert!(flagged() < many);
+    assert!(folder.ok("threshold m.rftm").contains("cannot be promised"));
+    folder.ok("threshold m.rftm --value 1e9 -o strict.rftm");
+    assert!(folder.ok("score strict.rftm train.csv").lines().skip(1).all(|line| line.ends_with(",0")));
+    let message = folder.fails("threshold m.rftm --fpr 0.0001", 2);
+    assert!(message.contains("cannot be promised by 60 calibration scores"), "{message}");
+}
+
+#[test]
+fn files_without_a_header_and_other_separators() {
+    let folder = Folder::new();
+    let bare = sums(100).lines().skip(1).map(|line| line.replace(',', "\t") + "\n").collect::<String>();
+    folder.write("train.tsv", &bare);
+    folder.ok("fit train.tsv -o m.rftm --epochs 2 --columns 1,3");
+    assert!(folder.ok("inspect m.rftm").contains("columns       1, 3"));
+    assert_eq!(folder.ok("score m.rftm train.tsv").lines().count(), 101);
+    folder.write("semi.csv", sums(20).replace(',', ";"));
+    assert!(folder.fails("score m.rftm semi.csv", 1).contains("lacks columns of the model: 1, 3"));
+    folder.write("train.csv", sums(100));
+    folder.ok(FIT);
+    assert_eq!(folder.ok("score m.rftm semi.csv --delimiter ;").lines().count(), 21);
+    // As many columns as the model, but no names: by place.
+    folder.write("bare.csv", "1,2,3\n4,5,9\n");
+    assert_eq!(folder.ok("score m.rftm bare.csv").lines().count(), 3);
+}
+
+#[test]
+fn an_endless_input_is_answered_row_by_row() {
+    let folder = Folder::new();
+    folder.write("train.csv", sums(100));
+    folder.ok(FIT);
+    let whole = folder.ok("score m.rftm train.csv");
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin!("rftm"))
+        .current_dir(folder.path(""))
+        .args(["score", "m.rftm", "-", "--stats"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
+    let data = sums(100);
+    let mut lines = data.lines();
+    let mut ask = |text: &str| {
+        input.write_all(text.as_bytes()).unwrap();
+        input.flush().unwrap();
+    };
+    ask(&format!("{}\r\n", lines.next().unwrap()));
+    let mut expected = whole.lines();
+    assert_eq!(answers.next().unwrap().unwrap(), expected.next().unwrap());
+    // The answer to each row comes before the next row is written.
+    for line in lines {
+        ask(&format!("{line}\r\n"));
+        assert_eq!(answers.next().unwrap().unwrap(), expected.next().unwrap());
+    }
+    drop(input);
+    assert!(answers.next().is_none());
+    assert!(child.wait().unwrap().success());
+    let mut stats = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stats).unwrap();
+    assert!(stats.contains("100 scores in"), "{stats}");
+}
+
+#[test]
+fn a_closed_output_ends_quietly() {
+    let folder = Folder::new();
+    folder.write("train.csv", sums(100));
+    folder.ok(FIT);
+    folder.write("many.csv", sums(50_000));
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin!("rftm"))
+        .current_dir(folder.path(""))
+        .args(["score", "m.rftm", "many.csv"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    assert_eq!(first, "row,score,p_value,anomaly\n");
+    assert_eq!(child.wait().unwrap().code(), Some(141));
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(said, "");
+}
+
+#[test]
+fn standard_input_to_fit_and_standard_output_for_scores() {
+    let folder = Folder::new();
+    folder.write("train.csv", sums(60));
+    folder.rftm("fit - -o m.rftm --epochs 2").write_stdin(sums(60)).assert().success();
+    folder.ok("fit train.csv -o n.rftm --epochs 2");
+    assert_eq!(folder.ok("score m.rftm train.csv"), folder.ok("score n.rftm train.csv"));
+    let explained = folder.ok("explain m.rftm train.csv --rows 7,3 --features 2 --patterns 1 --json");
+    let rows: Vec<serde_json::Value> = explained.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&rows[0]["row"], &rows[1]["row"]), (&7.into(), &3.into()));
+    assert_eq!(rows[0]["features"].as_array().unwrap().len(), 2);
+    assert!(folder.fails("explain m.rftm train.csv --rows 61", 1).contains("no row 61"));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_what_was_there() {
+    let folder = Folder::new();
+    folder.write("train.csv", sums(5000));
+    folder.write("m.rftm", "what was there");
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin!("rftm"))
+        .current_dir(folder.path(""))
+        .args(["fit", "train.csv", "-o", "m.rftm", "--epochs", "1000000", "--patience", "1000000"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Long enough to be in the training on any machine; sooner, the signal would end it as any program.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.contains("training was interrupted in epoch") && said.contains("nothing was saved"), "{said}");
+    assert_eq!(folder.read("m.rftm"), "what was there");
+    assert_eq!(folder.names(), ["m.rftm", "train.csv"]);
+}

@@ -1,0 +1,35 @@
+/// Why a model could not be exported.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Numbers of the preprocessing are of no use.
+    #[error("preprocessing: {0}")]
+    Preprocessing(String),
+    /// The model is random in evaluation, which no ONNX graph can repeat.
+    #[error(
+        "{memory} forgets in evaluation, so its scores differ from pass to pass and cannot be exported; \
+         build the model with forget_in_evaluation off"
+    )]
+    Forgets {
+        /// Which memory.
+        memory: &'static str,
+    },
+    /// The state of the model is not what its specification says.
+    #[error("the model has no tensor {name}; this version of rftm-onnx does not know such a model")]
+    Missing {
+        /// The tensor's name.
+        name: String,
+    },
+    /// Layers do not fit each other.
+    #[error(transparent)]
+    Tensor(#[from] rftm_tensor::Error),
+    /// The specification cannot be written as JSON.
+    #[error("the specification cannot be written into the metadata: {0}")]
+    Spec(#[from] serde_json::Error),
+    /// The format holds at most 2 GiB.
+    #[error("the model takes {bytes} bytes; an ONNX file holds fewer than 2^31")]
+    TooLarge {
+        /// What it would take.
+        bytes: usize,
+    },
+}

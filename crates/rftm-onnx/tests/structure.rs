@@ -1,0 +1,109 @@
+//! The file says what it should, and its shapes fit, without any runtime.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+mod infer;
+
+use common::{Case, FEW, cases, scaling};
+use prost::Message;
+use rftm_memory::UnitConfig;
+use rftm_models::{Convention, MemorySpec, Model, ModelKind, ModelSpec};
+use rftm_onnx::proto::ModelProto;
+use rftm_onnx::{Options, Preprocessing, Score, export};
+
+fn decode(spec: &ModelSpec, options: &Options) -> ModelProto {
+    let mut model = Model::new(spec, 1).unwrap();
+    ModelProto::decode(&*export(&mut model, options).unwrap()).unwrap()
+}
+
+#[test]
+fn shapes_fit_for_any_batch() {
+    for Case { name, spec, .. } in cases() {
+        let sample = spec.architecture.sample_shape();
+        let features = sample.iter().product();
+        let full = Preprocessing::uniform(1.0, 2.0).unwrap().filled(vec![3.0]).unwrap().limited(9.0).unwrap();
+        let all = [None, Some(scaling(features)), Some(full)];
+        for (preprocessing, score) in all.into_iter().zip([Score::Distance, Score::Distance, Score::MeanSquaredError]) {
+            let graph = decode(&spec, &Options { preprocessing, score, ..Options::default() }).graph.unwrap();
+            for batch in [1, 5] {
+                let shapes = infer::shapes(&graph, batch);
+                let whole = [&[batch], sample.as_slice()].concat();
+                assert_eq!((&shapes["score"], &shapes["reconstruction"]), (&vec![batch], &whole), "{name}");
+            }
+            let outputs: Vec<_> = graph.output.iter().map(|output| output.name.as_str()).collect();
+            assert_eq!(outputs, ["score", "reconstruction"]);
+        }
+    }
+}
+
+#[test]
+fn no_weight_is_left_out() {
+    for Case { name, spec, .. } in cases() {
+        let mut model = Model::new(&spec, 1).unwrap();
+        let state = rftm_nn::StateDict::of(&mut model, "");
+        let graph = decode(&spec, &Options::default()).graph.unwrap();
+        let names: Vec<_> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
+        // MNAD's items are used as they are, and so stand there once, under the name of what they are compared as.
+        let missing = state.tensors.keys().filter(|key| !names.contains(&key.as_str()) && *key != "memory.items");
+        assert_eq!(missing.collect::<Vec<_>>(), Vec::<&String>::new(), "{name}");
+    }
+}
+
+#[test]
+fn metadata_say_what_the_score_is() {
+    let spec = ModelSpec::mlp(&[7, 5], MemorySpec::of(ModelKind::Rftm, Convention::Text, FEW), Convention::Text);
+    let notes = vec![("features".to_owned(), "a,b".to_owned())];
+    let model = decode(&spec, &Options { threshold: Some(1.25), notes, ..Options::default() });
+    assert_eq!((model.ir_version, model.opset_import[0].version), (8, 17));
+    let notes: Vec<_> = model.metadata_props.iter().map(|note| (note.key.as_str(), note.value.as_str())).collect();
+    let json = serde_json::to_string(&spec).unwrap();
+    let about = "Euclidean distance of a sample and its reconstruction, scaled; higher = more anomalous";
+    let expected = [
+        ("rftm.version", env!("CARGO_PKG_VERSION")),
+        ("rftm.model", "rftm"),
+        ("rftm.spec", json.as_str()),
+        ("rftm.score", about),
+        ("rftm.threshold", "1.25"),
+        ("features", "a,b"),
+    ];
+    assert_eq!(notes, expected);
+    let without = decode(&spec, &Options { score: Score::MeanSquaredError, ..Options::default() });
+    assert!(without.metadata_props.iter().all(|note| note.key != "rftm.threshold"));
+    let about = without.metadata_props.iter().find(|note| note.key == "rftm.score").unwrap();
+    assert_eq!(about.value, "mean squared error of the reconstruction, scaled; higher = more anomalous");
+}
+
+#[test]
+fn what_cannot_be_exported_is_refused_by_name() {
+    let check = |result: Result<(), rftm_onnx::Error>, expected: &str| {
+        assert_eq!(result.unwrap_err().to_string(), expected);
+    };
+    let preprocessing = |center: &[f64], factor: &[f64]| Preprocessing::new(center.to_vec(), factor.to_vec());
+    check(preprocessing(&[0.0], &[1.0, 2.0]).map(drop), "preprocessing: 1 centres and 2 factors");
+    check(preprocessing(&[0.0, f64::NAN], &[1.0, 2.0]).map(drop), "preprocessing: the centre of feature 1 is NaN");
+    for (factor, shown) in [(0.0, "0e0"), (f64::INFINITY, "inf"), (1e-50, "1e-50"), (1e-42, "1e-42"), (1e300, "1e300")]
+    {
+        let expected = format!("preprocessing: the factor of feature 0 is {shown}, and has no inverse in 32 bits");
+        check(preprocessing(&[0.0], &[factor]).map(drop), &expected);
+    }
+    let uniform = || Preprocessing::uniform(0.0, 1.0).unwrap();
+    let fill = "preprocessing: 2 values to fill 1 features, or not all finite";
+    check(uniform().filled(vec![0.0; 2]).map(drop), fill);
+    check(uniform().filled(vec![f32::NAN]).map(drop), &fill.replace('2', "1"));
+    for limit in [0.0, -1.0, f32::NAN] {
+        let expected = format!("preprocessing: the limit is {limit}; a positive number is needed");
+        check(uniform().limited(limit).map(drop), &expected);
+    }
+    let spec = ModelSpec::mlp(&[7, 5], MemorySpec::None, Convention::Release);
+    let three = Options { preprocessing: Some(preprocessing(&[0.0; 3], &[1.0; 3]).unwrap()), ..Options::default() };
+    let mut model = Model::new(&spec, 1).unwrap();
+    check(export(&mut model, &three).map(drop), "preprocessing: 3 features; the model has 7 (1 serves for all)");
+    let cortex = Some(UnitConfig { forget_in_evaluation: true, ..UnitConfig::cortex() });
+    let memory = MemorySpec::Twin { hippocampus: None, cortex, connector: true };
+    let mut model = Model::new(&ModelSpec { memory, ..spec }, 1).unwrap();
+    check(
+        export(&mut model, &Options::default()).map(drop),
+        "cortex forgets in evaluation, so its scores differ from pass to pass and cannot be exported; build the model \
+         with forget_in_evaluation off",
+    );
+}

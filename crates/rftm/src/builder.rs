@@ -1,0 +1,233 @@
+use rftm_models::{
+    Architecture, MemorySpec, Model, ModelKind, ModelSpec, Observer, Silent, TrainConfig, TrainOutcome, train,
+};
+use sha2::{Digest, Sha256};
+
+use crate::detector::Detector;
+use crate::features::Prepared;
+use crate::file::hex;
+use crate::split::Split;
+use crate::{Card, Data, Error, Features, Missing, Origin, Result, Rule, Scaling, Threshold, Training, defaults};
+
+/// What a detector is to be. Everything has a default ([`defaults`]), most of them by the size of the data.
+#[derive(Debug, Clone)]
+pub struct Builder {
+    kind: ModelKind,
+    seed: u64,
+    scaling: Scaling,
+    missing: Missing,
+    architecture: Option<Architecture>,
+    memory: Option<MemorySpec>,
+    rule: Option<Rule>,
+    batch_size: Option<usize>,
+    learning_rate: Option<f64>,
+    patience: Option<usize>,
+    max_epochs: Option<usize>,
+    origin: Option<Origin>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            kind: ModelKind::Rftm,
+            seed: defaults::SEED,
+            scaling: Scaling::default(),
+            missing: Missing::default(),
+            architecture: None,
+            memory: None,
+            rule: None,
+            batch_size: None,
+            learning_rate: None,
+            patience: None,
+            max_epochs: None,
+            origin: None,
+        }
+    }
+}
+
+impl Builder {
+    /// The model; RFTM unless said otherwise.
+    #[must_use]
+    pub fn kind(self, kind: ModelKind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// Root of all randomness. The same seed, data and machine give the same bits.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// How columns are brought to a common size. Pixels always become `x / 127.5 - 1`.
+    #[must_use]
+    pub fn scaling(self, scaling: Scaling) -> Self {
+        Self { scaling, ..self }
+    }
+
+    /// What becomes of missing values; refused unless said otherwise.
+    #[must_use]
+    pub fn missing(self, missing: Missing) -> Self {
+        Self { missing, ..self }
+    }
+
+    /// Encoder and decoder.
+    #[must_use]
+    pub fn architecture(self, architecture: Architecture) -> Self {
+        Self { architecture: Some(architecture), ..self }
+    }
+
+    /// What stands between them, and with it the kind of the model.
+    #[must_use]
+    pub fn memory(self, memory: MemorySpec) -> Self {
+        Self { kind: memory.kind(), memory: Some(memory), ..self }
+    }
+
+    /// From what score on a sample is called anomalous.
+    #[must_use]
+    pub fn threshold(self, rule: Rule) -> Self {
+        Self { rule: Some(rule), ..self }
+    }
+
+    /// Samples a step.
+    #[must_use]
+    pub fn batch_size(self, samples: usize) -> Self {
+        Self { batch_size: Some(samples), ..self }
+    }
+
+    /// Step length of Adam.
+    #[must_use]
+    pub fn learning_rate(self, rate: f64) -> Self {
+        Self { learning_rate: Some(rate), ..self }
+    }
+
+    /// Epochs without a lower validation loss after which training stops.
+    #[must_use]
+    pub fn patience(self, epochs: usize) -> Self {
+        Self { patience: Some(epochs), ..self }
+    }
+
+    /// The most epochs.
+    #[must_use]
+    pub fn max_epochs(self, epochs: usize) -> Self {
+        Self { max_epochs: Some(epochs), ..self }
+    }
+
+    /// Where the data came from, to be saved with the model.
+    #[must_use]
+    pub fn origin(self, origin: Origin) -> Self {
+        Self { origin: Some(origin), ..self }
+    }
+
+    /// Splits the data, learns the scaling, and decides everything that was left open: what [`fit`](Self::fit) would do.
+    ///
+    /// # Errors
+    /// Too few samples, a missing value where none is allowed, or a column without any value.
+    pub fn plan(&self, data: &Data) -> Result<Plan> {
+        let split = Split::new(data, self.seed)?;
+        let features = Features::learn(data, &split.rows, self.scaling, self.missing)?;
+        features.check(data, 1)?;
+        let layout = data.layout();
+        let architecture =
+            self.architecture.clone().unwrap_or_else(|| defaults::architecture(layout, features.width()));
+        if architecture.sample_shape() != features.shape() {
+            let (given, needed) = (architecture.sample_shape(), features.shape());
+            return Err(Error::setting(
+                "architecture",
+                format!("it is for samples of {given:?}; these are {needed:?}"),
+            ));
+        }
+        let memory = self.memory.clone().unwrap_or_else(|| defaults::memory(self.kind, layout));
+        let base = ModelSpec::mlp(&[], memory, defaults::CONVENTION);
+        let default = defaults::train(layout, split.train.len(), self.seed);
+        let config = TrainConfig {
+            seed: self.seed,
+            batch_size: self.batch_size.unwrap_or(default.batch_size),
+            learning_rate: self.learning_rate.unwrap_or(default.learning_rate),
+            patience: self.patience.unwrap_or(default.patience),
+            max_epochs: self.max_epochs.unwrap_or(default.max_epochs),
+        };
+        let rule = self.rule.unwrap_or_else(|| defaults::threshold(split.calibration.len()));
+        // A rule that cannot be kept should be known before an hour of training: any scores tell.
+        Threshold::new(rule, &vec![0.0; split.calibration.len()])?;
+        let origin = self.origin.clone().unwrap_or_else(|| Origin { source: None, sha256: checksum(data) });
+        Ok(Plan { features, spec: ModelSpec { architecture, ..base }, config, rule, split, origin })
+    }
+
+    /// Fits a detector. Every sample should be normal; labels have no place here.
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan), a setting out of range, or a training that diverges.
+    pub fn fit(&self, data: &Data) -> Result<Detector> {
+        self.plan(data)?.fit(data, &mut Silent)
+    }
+}
+
+/// What a [`Builder`] decided for some data.
+pub struct Plan {
+    features: Features,
+    spec: ModelSpec,
+    config: TrainConfig,
+    rule: Rule,
+    split: Split,
+    origin: Origin,
+}
+
+impl Plan {
+    /// Encoder, decoder and memory.
+    #[must_use]
+    pub fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    /// Seed, batch, learning rate, patience, most epochs.
+    #[must_use]
+    pub fn config(&self) -> &TrainConfig {
+        &self.config
+    }
+
+    /// How many samples train, stop the training in time, and calibrate.
+    #[must_use]
+    pub fn samples(&self) -> [usize; 3] {
+        [&self.split.train, &self.split.validation, &self.split.calibration].map(Vec::len)
+    }
+
+    /// Trains and calibrates on the data the plan was made for; the observer may stop it.
+    ///
+    /// # Errors
+    /// A setting out of range, a training that diverges, or [`Error::Interrupted`].
+    pub fn fit(self, data: &Data, observer: &mut dyn Observer) -> Result<Detector> {
+        let Self { features, spec, config, rule, split, origin } = self;
+        let prepared = |samples| Prepared::new(data, &features, samples);
+        let mut model = Model::new(&spec, config.seed)?;
+        let outcome =
+            train(&mut model, &config, &prepared(&split.train), &prepared(&split.validation), None, observer)?;
+        let report = match outcome {
+            TrainOutcome::Finished(report) => report,
+            TrainOutcome::Interrupted { epoch } => return Err(Error::Interrupted { epoch }),
+        };
+        let training = Training {
+            config,
+            samples: split.train.len(),
+            validation: split.validation.len(),
+            calibration: split.calibration.len(),
+            epochs: report.epochs,
+            best_epoch: report.best_epoch,
+            validation_loss: report.best_validation_loss,
+            warnings: report.warnings,
+        };
+        // Replaced as soon as the model can score.
+        let threshold = Threshold { rule, value: 0.0 };
+        let card = Card { library: env!("CARGO_PKG_VERSION").to_owned(), spec, features, threshold, training, origin };
+        let mut detector = Detector::new(card, model, Vec::new())?;
+        let mut scores = detector.score_samples(data, &split.calibration)?;
+        scores.sort_unstable_by(f32::total_cmp);
+        detector.calibrate(scores)?;
+        Ok(detector)
+    }
+}
+
+fn checksum(data: &Data) -> String {
+    let mut hash = Sha256::new();
+    data.values().iter().for_each(|value| hash.update(value.to_le_bytes()));
+    hex(&hash.finalize())
+}

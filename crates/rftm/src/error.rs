@@ -1,0 +1,130 @@
+use std::path::PathBuf;
+
+/// The result of anything a detector does.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a detector could not be fitted, used, saved or loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting is out of range.
+    #[error("{name}: {problem}")]
+    Setting {
+        /// Which one.
+        name: &'static str,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// The values do not make whole rows.
+    #[error("{values} values do not make whole rows of {width} columns")]
+    Ragged {
+        /// Values given.
+        values: usize,
+        /// Values in a row.
+        width: usize,
+    },
+    /// A missing value where none is allowed.
+    #[error(
+        "row {row}, column {column:?}: the value is missing; fit with missing values imputed (mean or median), or leave the row out"
+    )]
+    MissingValue {
+        /// The row, from 1.
+        row: usize,
+        /// The column's name.
+        column: String,
+    },
+    /// An infinity, or a NaN where it cannot mean "missing".
+    #[error("row {row}, column {column:?}: {value} is not a finite number")]
+    NonFinite {
+        /// The row, from 1.
+        row: usize,
+        /// The column's name.
+        column: String,
+        /// What stands there.
+        value: f32,
+    },
+    /// A column without a single value.
+    #[error("column {column:?} has no value in the training rows; leave it out")]
+    EmptyColumn {
+        /// The column's name.
+        column: String,
+    },
+    /// Not enough samples to train, stop early and calibrate.
+    #[error("{found} {what}; at least {needed} are needed to train, to stop in time and to calibrate")]
+    TooFew {
+        /// What is counted.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many are needed.
+        needed: usize,
+    },
+    /// The data are not of the kind the detector was fitted on.
+    #[error("the model was fitted on {expected}, these data are {found}")]
+    OtherData {
+        /// What the detector knows.
+        expected: String,
+        /// What it got.
+        found: String,
+    },
+    /// Training was stopped from outside.
+    #[error("training was interrupted in epoch {}; nothing was saved", epoch + 1)]
+    Interrupted {
+        /// The last whole epoch.
+        epoch: usize,
+    },
+    /// A file could not be read or written.
+    #[error("cannot {action} {}: {source}", .path.display())]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is no detector.
+    #[error("{}: not a model of rftm ({problem})", .path.display())]
+    NotADetector {
+        /// The file.
+        path: PathBuf,
+        /// How that was seen.
+        problem: String,
+    },
+    /// The file was written by a later version.
+    #[error("{}: model format {found}, this program reads up to {supported}: use a newer rftm", .path.display())]
+    NewerFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u64,
+        /// The latest known here.
+        supported: u64,
+    },
+    /// The file is cut short or its content was changed.
+    #[error("{}: damaged model file ({problem}); copy it again, or fit the model again", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A model could not be built, trained or used.
+    #[error(transparent)]
+    Model(#[from] rftm_models::Error),
+    /// A tensor operation failed.
+    #[error(transparent)]
+    Tensor(#[from] rftm_tensor::Error),
+    /// A state could not be taken or put back.
+    #[error(transparent)]
+    State(#[from] rftm_nn::StateError),
+    /// A quantile could not be computed.
+    #[error(transparent)]
+    Metric(#[from] rftm_metrics::MetricError),
+}
+
+impl Error {
+    pub(crate) fn setting(name: &'static str, problem: impl Into<String>) -> Self {
+        Self::Setting { name, problem: problem.into() }
+    }
+}

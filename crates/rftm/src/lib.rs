@@ -1,0 +1,31 @@
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
+
+mod atomic;
+mod builder;
+mod card;
+mod data;
+pub mod defaults;
+mod detector;
+mod error;
+mod explain;
+mod features;
+mod file;
+mod scaling;
+mod split;
+mod threshold;
+
+pub use atomic::write_atomic;
+pub use builder::{Builder, Plan};
+pub use card::{Card, Origin, Training};
+pub use data::{Column, Data, Layout};
+pub use detector::Detector;
+pub use error::{Error, Result};
+pub use explain::{Contribution, Explanation, Pattern, Value};
+pub use features::{Features, Missing, SCALED_LIMIT};
+pub use file::FORMAT_VERSION;
+pub use rftm_data::Samples;
+pub use rftm_memory::{AttentionConfig, ItemConfig, UnitConfig};
+pub use rftm_models::{Architecture, EpochReport, MemorySpec, ModelKind, ModelSpec, Observer, Silent, TrainConfig};
+pub use scaling::{Affine, Scaling};
+pub use threshold::{Rule, Threshold};

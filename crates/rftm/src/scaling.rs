@@ -1,0 +1,177 @@
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// How numbers are brought to a common size before a model sees them. Learned from the training part of the rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scaling {
+    /// Mean 0, standard deviation 1. The default: the score is a mean over columns, and this makes a column of every
+    /// unit weigh the same in it, while a value far outside stays far outside.
+    #[default]
+    Zscore,
+    /// Median 0, interquartile range 1.349 (that of a standard normal): for training rows that contain outliers.
+    Robust,
+    /// Smallest value -1, largest 1: for columns with fixed bounds.
+    Minmax,
+}
+
+impl Scaling {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Zscore, Self::Robust, Self::Minmax];
+
+    /// The name in files and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Zscore => "zscore",
+            Self::Robust => "robust",
+            Self::Minmax => "minmax",
+        }
+    }
+}
+
+impl fmt::Display for Scaling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Scaling {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let unknown = || format!("unknown scaling {text:?}; there are zscore, robust and minmax");
+        Self::ALL.into_iter().find(|one| one.name() == text).ok_or_else(unknown)
+    }
+}
+
+/// `(x - shift) * scale`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Affine {
+    /// What becomes 0.
+    pub shift: f32,
+    /// One over the length that becomes 1.
+    pub scale: f32,
+}
+
+/// A column that never changed in training has no deviation to measure a difference by. Any difference is odd, so one in
+/// ten thousand of the value counts as a whole deviation.
+const CONSTANT: f64 = 1e-4;
+
+/// The same for a column that was always 0, where "one in ten thousand" says nothing.
+const ALWAYS_ZERO: f64 = 1e-3;
+
+/// Deviation below which the indicator of a category is not stretched: a category of one row in ten thousand would
+/// outweigh a hundred other columns.
+const CATEGORY_FLOOR: f64 = 0.1;
+
+impl Affine {
+    fn new(shift: f64, length: f64) -> Self {
+        Self { shift: shift as f32, scale: (1.0 / length) as f32 }
+    }
+
+    /// The number a model sees.
+    #[must_use]
+    pub fn apply(self, x: f32) -> f32 {
+        (x - self.shift) * self.scale
+    }
+
+    /// Back to the original unit.
+    #[must_use]
+    pub fn undo(self, scaled: f32) -> f32 {
+        scaled / self.scale + self.shift
+    }
+
+    /// Pixels in 0..=255 to [-1, 1], as everywhere in this project.
+    pub(crate) const PIXELS: Self = Self { shift: 127.5, scale: 1.0 / 127.5 };
+
+    fn constant(value: f64) -> Self {
+        Self::new(value, if value == 0.0 { ALWAYS_ZERO } else { CONSTANT * value.abs() })
+    }
+
+    /// Learned from the values of a column, of which there is at least one, all finite. Sorts them where it must.
+    pub(crate) fn learn(scaling: Scaling, values: &mut [f32]) -> Self {
+        let first = values[0];
+        if values.iter().all(|&value| value == first) {
+            return Self::constant(f64::from(first));
+        }
+        match scaling {
+            Scaling::Zscore => Self::deviation(values),
+            Scaling::Minmax => {
+                let (low, high) = values.iter().fold((first, first), |(low, high), &x| (low.min(x), high.max(x)));
+                let (low, high) = (f64::from(low), f64::from(high));
+                Self::new(low.midpoint(high), (high - low) / 2.0)
+            }
+            Scaling::Robust => {
+                values.sort_unstable_by(f32::total_cmp);
+                let at = |q: f64| f64::from(values[(q * (values.len() - 1) as f64).round() as usize]);
+                let (median, range) = (at(0.5), at(0.75) - at(0.25));
+                // More than half of the values are the same: the quartiles say nothing about the rest.
+                if range > 0.0 { Self::new(median, range / 1.349) } else { Self::deviation(values) }
+            }
+        }
+    }
+
+    /// Two passes: the textbook's one loses all digits of a column such as a time stamp.
+    fn deviation(values: &[f32]) -> Self {
+        let count = values.len() as f64;
+        let mean = values.iter().map(|&x| f64::from(x)).sum::<f64>() / count;
+        let variance = values.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / count;
+        Self::new(mean, variance.sqrt())
+    }
+
+    /// For the indicator of a category that a share of the rows has.
+    pub(crate) fn indicator(share: f64) -> Self {
+        if share == 0.0 || share == 1.0 {
+            Self::constant(share)
+        } else {
+            Self::new(share, (share * (1.0 - share)).sqrt().max(CATEGORY_FLOOR))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_scaling_puts_its_landmarks_in_place() {
+        let check = |scaling, values: &[f32], at: &[(f32, f32)]| {
+            let affine = Affine::learn(scaling, &mut values.to_vec());
+            for &(x, expected) in at {
+                assert!((affine.apply(x) - expected).abs() < 1e-5, "{scaling} {x}: {}", affine.apply(x));
+                assert!((affine.undo(expected) - x).abs() < 1e-4 * (1.0 + x.abs()), "{scaling} back to {x}");
+            }
+        };
+        check(Scaling::Zscore, &[1.0, 3.0], &[(2.0, 0.0), (3.0, 1.0), (1.0, -1.0)]);
+        check(Scaling::Minmax, &[1.0, 2.0, 5.0], &[(1.0, -1.0), (5.0, 1.0), (3.0, 0.0)]);
+        check(Scaling::Robust, &[5.0, 1.0, 2.0, 4.0, 3.0], &[(3.0, 0.0), (5.0, 1.349)]);
+        check(Scaling::Robust, &[0.0, 0.0, 0.0, 0.0, 5.0], &[(1.0, 0.0), (3.0, 1.0)]);
+    }
+
+    #[test]
+    fn any_change_of_a_constant_column_is_many_deviations() {
+        for scaling in Scaling::ALL {
+            let check = |constant: f32, new: f32| {
+                let affine = Affine::learn(scaling, &mut [constant; 4]);
+                assert_eq!(affine.apply(constant), 0.0);
+                assert!(affine.apply(new).abs() > 9.0, "{constant} to {new}: {}", affine.apply(new));
+            };
+            check(0.0, 1.0);
+            check(1000.0, 1001.0);
+            check(-3.5e-6, -3.6e-6);
+        }
+        assert!(Affine::indicator(0.0).apply(1.0) > 9.0);
+        assert!(Affine::indicator(1.0).apply(0.0) < -9.0);
+        assert!(Affine::indicator(1e-4).apply(1.0) < 10.1);
+    }
+
+    #[test]
+    fn a_time_stamp_keeps_its_deviation() {
+        let mut values: Vec<f32> = (0..1000).map(|second| 1.7e9 + 1024.0 * second as f32).collect();
+        let affine = Affine::learn(Scaling::Zscore, &mut values);
+        assert!((affine.apply(values[999]) - 3_f32.sqrt()).abs() < 1e-2);
+    }
+}
