@@ -97,7 +97,7 @@ Examples:
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ReadArgs {
     /// Format of the input; by the ending of its name unless given. Standard input is CSV.
-    /// (This binary reads no Parquet: convert it to CSV or NPY.)
+    #[cfg_attr(not(feature = "parquet"), doc = "(This binary was built without Parquet.)")]
     #[arg(long, value_enum)]
     pub(crate) format: Option<Format>,
     /// Whether the first line of a CSV is a header; by default it is one if no cell of it is a number.
@@ -120,10 +120,24 @@ pub(crate) struct ReadArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     Csv,
+    #[cfg(feature = "parquet")]
+    Parquet,
     Npy,
     Npz,
     Idx,
     Images,
+}
+
+impl Format {
+    /// Whether it is a table that may have names.
+    pub(crate) fn is_table(self) -> bool {
+        self == Self::Csv || self.has_names()
+    }
+
+    /// Whether names are part of the format.
+    pub(crate) fn has_names(self) -> bool {
+        !matches!(self, Self::Csv | Self::Npy | Self::Npz | Self::Idx | Self::Images)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

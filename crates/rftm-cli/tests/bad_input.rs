@@ -43,6 +43,7 @@ fn a_fit_says_what_is_wrong_with_the_training_data() {
     let message = folder.fails("fit nothing.csv -o m.rftm", 1);
     assert!(message.contains("cannot read nothing.csv"), "{message}");
     assert!(folder.fails("fit train.data -o m.rftm", 2).contains("name it with --format"));
+    #[cfg(not(feature = "parquet"))]
     assert!(folder.fails("fit train.parquet -o m.rftm", 2).contains("reads no Parquet"));
 }
 

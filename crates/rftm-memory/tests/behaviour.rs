@@ -190,3 +190,30 @@ fn a_twin_memory_is_its_parts_in_order() {
     }
     assert_eq!(&train(&mut twin, &x), h.value());
 }
+
+#[test]
+fn the_last_recall_is_what_the_decoder_gets() {
+    let check = |hippocampus: bool, cortex: bool| {
+        let mut config = TwinConfig::default();
+        config.hippocampus = config.hippocampus.filter(|_| hippocampus);
+        config.cortex = config.cortex.filter(|_| cortex);
+        let mut twin = TwinMemory::<f32>::new(24, config).unwrap();
+        // Running statistics other than those of the start.
+        train(&mut twin, &latents([8, 24]));
+        let x = latents([3, 2, 12]);
+        let found = twin.last_recall(&x, Inference::default()).unwrap();
+        let Some((recall, memory)) = found else {
+            assert!(!hippocampus && !cortex);
+            return;
+        };
+        let k = if cortex { config.cortex } else { config.hippocampus }.unwrap().top_k.unwrap();
+        assert_eq!((recall.queries(), recall.slots(0).len()), (3, k));
+        let reads = rftm_tensor::recall::read(&recall, memory.slots());
+        let decoded = twin.after_last_read(reads, Inference::default()).unwrap();
+        let expected = twin.infer(x, Inference::default()).unwrap();
+        assert_eq!(decoded.data(), expected.data(), "hippocampus {hippocampus}, cortex {cortex}");
+    };
+    for (hippocampus, cortex) in [(true, true), (true, false), (false, true), (false, false)] {
+        check(hippocampus, cortex);
+    }
+}

@@ -101,14 +101,6 @@ impl Model {
         &self.bottleneck
     }
 
-    pub(crate) fn encoder(&self) -> &Sequential {
-        &self.encoder
-    }
-
-    pub(crate) fn decoder(&self) -> &Sequential {
-        &self.decoder
-    }
-
     /// The anomaly score of every sample, Eq. 1: the Euclidean length of its residual. Higher = more anomalous.
     ///
     /// # Errors

@@ -37,8 +37,12 @@ fn every_model_finds_what_is_odd_and_says_where() {
 
         let explained = detector.explain(&odd(), &[1, 0], 3).unwrap();
         assert_eq!((explained[0].sample, explained[0].score), (1, scores[1]));
-        let top = &explained[0].contributions[0];
-        assert_eq!((top.name.as_str(), &top.observed), ("sum", &Value::Number(60.0)), "{kind}");
+        let sum = explained[0].contributions.iter().find(|one| one.name == "sum").unwrap();
+        assert_eq!(sum.observed, Value::Number(60.0));
+        if kind == ModelKind::Rftm {
+            // Others follow an extreme value a good part of the way, and spoil another column by it.
+            assert_eq!(explained[0].contributions[0], *sum);
+        }
         assert!((explained[0].shares.iter().sum::<f64>() - 1.0).abs() < 1e-9);
         assert!(explained[0].contributions.is_sorted_by(|a, b| a.share >= b.share));
         let patterns = &explained[0].patterns;

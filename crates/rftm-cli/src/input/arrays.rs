@@ -14,6 +14,12 @@ use crate::args::Format;
 use crate::exit::usage;
 use crate::input::{Id, Labels, Next, Source, is_stdin, numbered};
 
+/// Shape and numbers of an array.
+type Numbers = (Vec<usize>, Vec<f32>);
+
+/// Reads an NPY file of one type of number.
+type Reader = fn(&[u8]) -> Result<Numbers, ReadNpyError>;
+
 /// All rows of a file: of 1 or 2 axes a table, of 3 (n, height, width) or 4 (n, channels, height, width) images.
 pub(crate) fn load(path: &Path, format: Format, array: Option<&str>) -> Result<(Layout, Vec<f32>, Sha256)> {
     if is_stdin(path) {
@@ -71,15 +77,12 @@ fn member(bytes: &[u8], array: Option<&str>) -> Result<Vec<u8>> {
 }
 
 /// The shape and the numbers of an NPY file of any type of number.
-fn numbers(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f32>)> {
-    fn of<T: ReadableElement + Copy>(
-        bytes: &[u8],
-        convert: fn(T) -> f32,
-    ) -> Result<(Vec<usize>, Vec<f32>), ReadNpyError> {
+fn numbers(bytes: &[u8]) -> Result<Numbers> {
+    fn of<T: ReadableElement + Copy>(bytes: &[u8], convert: fn(T) -> f32) -> Result<Numbers, ReadNpyError> {
         let array = ArrayD::<T>::read_npy(Cursor::new(bytes))?;
         Ok((array.shape().to_vec(), array.iter().map(|&value| convert(value)).collect()))
     }
-    let readers: [fn(&[u8]) -> Result<(Vec<usize>, Vec<f32>), ReadNpyError>; 11] = [
+    let readers: [Reader; 11] = [
         |bytes| of::<f32>(bytes, |x| x),
         |bytes| of::<f64>(bytes, |x| x as f32),
         |bytes| of::<u8>(bytes, f32::from),

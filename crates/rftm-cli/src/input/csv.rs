@@ -1,4 +1,4 @@
-//! Tables as text.
+//! Tables: CSV, and whatever else has named columns and gives one record after the other.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
@@ -12,7 +12,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use rftm::{Column, Features, Layout, Missing};
 use sha2::Sha256;
 
-use crate::args::{BadLines, FitArgs, Header, ReadArgs};
+use crate::args::{BadLines, FitArgs, Format, Header, ReadArgs};
 use crate::exit::usage;
 use crate::input::tap::{Passed, Tap};
 use crate::input::{Id, Labels, Next, Source, is_stdin};
@@ -25,26 +25,35 @@ const MISSING: [&[u8]; 7] = [b"", b"na", b"n/a", b"nan", b"null", b"none", b"?"]
 const ANOMALOUS: [&str; 6] = ["1", "true", "yes", "anomaly", "anomalous", "1.0"];
 const NORMAL: [&str; 5] = ["0", "false", "no", "normal", "0.0"];
 
-/// Records of a file whose columns have names.
-struct Records {
-    reader: ::csv::Reader<Tap<Box<dyn Read>>>,
-    passed: Rc<RefCell<Passed>>,
-    /// What messages call the file.
-    label: String,
-    names: Vec<String>,
-    /// The first line, if it turned out to be no header.
-    first: Option<ByteRecord>,
-    record: ByteRecord,
+/// One record after the other, as text.
+pub(crate) trait Lines {
+    /// The next record; whether there is one.
+    fn read(&mut self, record: &mut ByteRecord) -> Result<bool>;
+
+    /// Where a record stands: its line, or its row.
+    fn place(&self, record: &ByteRecord) -> u64;
+
+    /// Whether everything that has arrived was read.
+    fn is_drained(&self) -> bool {
+        false
+    }
+
+    /// SHA-256 of the file; asked for when all of it was read.
+    fn hash(&self) -> Result<Sha256>;
 }
 
-impl Records {
-    fn open(path: &Path, read: &ReadArgs) -> Result<Self> {
-        let (label, inner): (String, Box<dyn Read>) = if is_stdin(path) {
-            ("standard input".to_owned(), Box::new(io::stdin().lock()))
+/// Text, cell by cell.
+struct Text {
+    reader: ::csv::Reader<Tap<Box<dyn Read>>>,
+    passed: Rc<RefCell<Passed>>,
+}
+
+impl Text {
+    fn open(path: &Path, read: &ReadArgs, label: &str) -> Result<Self> {
+        let inner: Box<dyn Read> = if is_stdin(path) {
+            Box::new(io::stdin().lock())
         } else {
-            let label = path.display().to_string();
-            let file = File::open(path).with_context(|| format!("cannot read {label}"))?;
-            (label, Box::new(file))
+            Box::new(File::open(path).with_context(|| format!("cannot read {label}"))?)
         };
         let delimiter = match read.delimiter {
             Some(one) => u8::try_from(one).ok().filter(u8::is_ascii),
@@ -56,9 +65,51 @@ impl Records {
         let mut builder = ReaderBuilder::new();
         // Records of another length are reported with their line by us.
         builder.delimiter(delimiter).has_headers(false).flexible(true).trim(Trim::All).buffer_capacity(1 << 16);
-        let reader = builder.from_reader(tap);
-        let mut records = Self { reader, passed, label, names: Vec::new(), first: None, record: ByteRecord::new() };
-        records.read_header(read.header)?;
+        Ok(Self { reader: builder.from_reader(tap), passed })
+    }
+}
+
+impl Lines for Text {
+    fn read(&mut self, record: &mut ByteRecord) -> Result<bool> {
+        Ok(self.reader.read_byte_record(record)?)
+    }
+
+    fn place(&self, record: &ByteRecord) -> u64 {
+        record.position().map_or(1, ::csv::Position::line)
+    }
+
+    /// The line feed after a carriage return may be left.
+    fn is_drained(&self) -> bool {
+        self.reader.position().byte() + 1 >= self.passed.borrow().bytes
+    }
+
+    fn hash(&self) -> Result<Sha256> {
+        Ok(self.passed.borrow().hash.clone())
+    }
+}
+
+/// Records of a file whose columns have names.
+struct Records {
+    lines: Box<dyn Lines>,
+    /// What messages call the file.
+    label: String,
+    names: Vec<String>,
+    /// The first line, if it turned out to be no header.
+    first: Option<ByteRecord>,
+    record: ByteRecord,
+}
+
+impl Records {
+    fn open(path: &Path, format: Format, read: &ReadArgs) -> Result<Self> {
+        let label = if is_stdin(path) { "standard input".to_owned() } else { path.display().to_string() };
+        let lines: Box<dyn Lines> = match format {
+            #[cfg(feature = "parquet")]
+            Format::Parquet => Box::new(super::parquet::Rows::open(path)?),
+            _ => Box::new(Text::open(path, read, &label)?),
+        };
+        let mut records = Self { lines, label, names: Vec::new(), first: None, record: ByteRecord::new() };
+        // Names are part of a Parquet file; they come as its first record.
+        records.read_header(if format.has_names() { Header::Yes } else { read.header })?;
         Ok(records)
     }
 
@@ -94,12 +145,12 @@ impl Records {
             self.record = first;
             return Ok(true);
         }
-        self.reader.read_byte_record(&mut self.record).with_context(|| format!("cannot read {}", self.label))
+        self.lines.read(&mut self.record).with_context(|| format!("cannot read {}", self.label))
     }
 
     /// Where the record stands.
     fn place(&self) -> String {
-        format!("{}:{}", self.label, self.record.position().map_or(1, ::csv::Position::line))
+        format!("{}:{}", self.label, self.lines.place(&self.record))
     }
 
     fn find(&self, name: &str) -> Option<usize> {
@@ -114,9 +165,8 @@ impl Records {
         }
     }
 
-    /// Whether everything that has arrived was read. (The line feed after a carriage return may be left.)
     fn is_drained(&self) -> bool {
-        self.first.is_none() && self.reader.position().byte() + 1 >= self.passed.borrow().bytes
+        self.first.is_none() && self.lines.is_drained()
     }
 }
 
@@ -226,8 +276,8 @@ fn bad_line(bad_lines: BadLines, place: &str, problem: &str, hint: &str) -> Resu
 }
 
 /// All rows, for a fit.
-pub(crate) fn load(args: &FitArgs) -> Result<(Layout, Vec<f32>, Sha256)> {
-    let mut records = Records::open(&args.input, &args.read)?;
+pub(crate) fn load(args: &FitArgs, format: Format) -> Result<(Layout, Vec<f32>, Sha256)> {
+    let mut records = Records::open(&args.input, format, &args.read)?;
     let mut cells = choose(&records, args)?;
     let columns = records.names.len();
     let mut values = Vec::new();
@@ -248,7 +298,7 @@ pub(crate) fn load(args: &FitArgs) -> Result<(Layout, Vec<f32>, Sha256)> {
         Some(levels) => Column::category(cell.name, levels.names),
     };
     let columns = cells.into_iter().map(column).collect();
-    let hash = records.passed.borrow().hash.clone();
+    let hash = records.lines.hash()?;
     Ok((Layout::Table { columns }, values, hash))
 }
 
@@ -287,8 +337,8 @@ pub(crate) struct Table {
     row: u64,
 }
 
-pub(crate) fn open(path: &Path, read: &ReadArgs, features: &Features, labels: Labels) -> Result<Table> {
-    let records = Records::open(path, read)?;
+pub(crate) fn open(path: &Path, format: Format, read: &ReadArgs, features: &Features, labels: Labels) -> Result<Table> {
+    let records = Records::open(path, format, read)?;
     let columns: Vec<Column> = match &features.layout {
         Layout::Table { columns } => columns.clone(),
         Layout::Series { columns, .. } => columns.iter().map(Column::number).collect(),

@@ -3,6 +3,8 @@
 pub(crate) mod arrays;
 pub(crate) mod csv;
 pub(crate) mod images;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod tap;
 
 use std::path::Path;
@@ -84,9 +86,13 @@ fn format(path: &Path, read: &ReadArgs) -> Result<Format> {
     let found = by_ending.iter().find(|(_, endings)| endings.iter().any(|ending| name.ends_with(ending)));
     match found {
         Some((format, _)) => Ok(*format),
-        None if name.ends_with(".parquet") => {
-            usage(format!("{}: this binary reads no Parquet; convert it to CSV or NPY", path.display()))
-        }
+        #[cfg(feature = "parquet")]
+        None if name.ends_with(".parquet") => Ok(Format::Parquet),
+        #[cfg(not(feature = "parquet"))]
+        None if name.ends_with(".parquet") => usage(format!(
+            "{}: this binary reads no Parquet; build it with --features parquet, or convert the file to CSV or NPY",
+            path.display()
+        )),
         None => usage(format!("{}: the ending says no format; name it with --format", path.display())),
     }
 }
@@ -97,16 +103,16 @@ pub(crate) fn load(args: &FitArgs) -> Result<(Data, Origin)> {
     let source = Some(if is_stdin(path) { "standard input".to_owned() } else { path.display().to_string() });
     let format = format(path, &args.read)?;
     let named = [("columns", &args.columns), ("exclude", &args.exclude), ("categorical", &args.categorical)];
-    if let (Some((flag, _)), true) = (named.iter().find(|(_, names)| !names.is_empty()), format != Format::Csv) {
-        return usage(format!("--{flag} names columns of a CSV, {} is none", path.display()));
+    if let (Some((flag, _)), true) = (named.iter().find(|(_, names)| !names.is_empty()), !format.is_table()) {
+        return usage(format!("--{flag} names columns, {} has no names", path.display()));
     }
     if args.resize.is_some() && format != Format::Images {
         return usage(format!("--resize is for folders of images, {} is none", path.display()));
     }
     let (layout, values, hash) = match format {
-        Format::Csv => csv::load(args)?,
         Format::Images => images::load(path, args.resize, &Counter::new("images", &args.read))?,
         Format::Npy | Format::Npz | Format::Idx => arrays::load(path, format, args.read.array.as_deref())?,
+        table => csv::load(args, table)?,
     };
     let layout = match (layout, args.window) {
         (layout, None) => layout,
@@ -151,7 +157,7 @@ pub(crate) fn open(
         _ => None,
     };
     let source: Box<dyn Source> = match (format, images) {
-        (Format::Csv, None) => Box::new(csv::open(path, read, features, labels)?),
+        (table, None) if table.is_table() => Box::new(csv::open(path, table, read, features, labels)?),
         (Format::Images, Some(shape)) => Box::new(images::open(path, shape, resize, read, labels)?),
         (Format::Npy | Format::Npz | Format::Idx, _) => {
             let (layout, values, _) = arrays::load(path, format, read.array.as_deref())?;
