@@ -78,6 +78,16 @@ Examples:
   rftm threshold m.rftm --contamination 0.05           5 % of the training rows were anomalous
   rftm threshold m.rftm --value 2.5 -o strict.rftm")]
     Threshold(ThresholdArgs),
+    /// Write the detector as an ONNX graph.
+    #[command(after_help = "\
+Examples:
+  rftm export m.rftm -o m.onnx
+  python -c 'import onnxruntime as o; print(o.InferenceSession(\"m.onnx\").run(None, {\"input\": rows}))'
+
+Input `input`: float32, (batch, columns) in the order and units of the training data, or (batch, channels, height, width)
+with pixels 0 to 255. Outputs `score` (batch), higher = more anomalous, and `reconstruction`. Scaling is in the graph;
+threshold and names of the inputs are in its metadata.")]
+    Export(ExportArgs),
     /// Show what is in a model file.
     #[command(after_help = "\
 Examples:
@@ -329,6 +339,15 @@ pub(crate) struct ThresholdArgs {
     /// Write another file instead of changing this one.
     #[arg(long, short)]
     pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// A model file.
+    pub(crate) model: PathBuf,
+    /// The file to write.
+    #[arg(long, short)]
+    pub(crate) output: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -151,6 +151,10 @@ impl Detector {
         &self.model
     }
 
+    pub(crate) fn model_mut(&mut self) -> &mut Model {
+        &mut self.model
+    }
+
     /// Saves the detector as one file, which appears whole or not at all.
     ///
     /// # Errors

@@ -33,6 +33,9 @@ pub enum Error {
         /// The column's name.
         column: String,
     },
+    /// The detector cannot be an ONNX graph.
+    #[error("ONNX: {0}")]
+    Export(#[from] rftm_onnx::Error),
     /// An infinity, or a NaN where it cannot mean "missing".
     #[error("row {row}, column {column:?}: {value} is not a finite number")]
     NonFinite {

@@ -142,6 +142,27 @@ impl Features {
         self.affine[index % self.affine.len()]
     }
 
+    /// Name, scaling, and what fills a missing value, of every number of an encoded row; of images only one, for all.
+    pub(crate) fn encoded(&self) -> Vec<(String, Affine, f32)> {
+        let mut names = Vec::new();
+        match &self.layout {
+            Layout::Images { .. } => names.push(("pixel".to_owned(), 0.0)),
+            layout => {
+                for index in 0..layout.row_width() {
+                    let name = layout.name(index);
+                    match levels(layout, index) {
+                        None => names.push((name, self.fill.get(index).copied().unwrap_or_default())),
+                        Some(levels) => {
+                            names.extend(levels.iter().map(|level| (format!("{name}={level}"), 0.0)));
+                            names.push((format!("{name}=anything else"), 0.0));
+                        }
+                    }
+                }
+            }
+        }
+        names.into_iter().zip(&self.affine).map(|((name, fill), &affine)| (name, affine, fill)).collect()
+    }
+
     /// Whether `data` can be scored; rows are numbered from `first` in messages.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ mod error;
 mod explain;
 mod features;
 mod file;
+mod onnx;
 mod scaling;
 mod split;
 mod threshold;

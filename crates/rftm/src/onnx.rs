@@ -1,0 +1,55 @@
+use rftm_onnx::{Options, Preprocessing, Score};
+
+use crate::features::SCALED_LIMIT;
+use crate::{Affine, Detector, Features, Layout, Missing, Result};
+
+impl Detector {
+    /// The detector as an ONNX graph, for programs that have an ONNX runtime and no Rust. Scaling and the filling of
+    /// missing values are in the graph; the threshold and the names of the inputs stand in its metadata.
+    ///
+    /// # Shapes
+    /// Input `input` in the units of the data: (batch, numbers), a window of a series row after row, or
+    /// (batch, channels, height, width) with pixels from 0 to 255. A categorical column is not one number but one indicator for
+    /// each category and one for everything else (see [`Features`]). Outputs `score` (batch), higher = more anomalous, the
+    /// same as [`score`](Self::score) up to rounding, and `reconstruction`, of the input's shape and units. The batch may have any
+    /// size.
+    ///
+    /// # Errors
+    /// A model of more than 2 GiB.
+    pub fn export_onnx(&mut self) -> Result<Vec<u8>> {
+        let (card, preprocessing) = (self.card(), preprocessing(self.features())?);
+        let options = Options {
+            preprocessing: Some(preprocessing),
+            score: Score::MeanSquaredError,
+            threshold: Some(card.threshold.value),
+            notes: vec![
+                ("threshold_rule".to_owned(), card.threshold.rule.to_string()),
+                ("inputs".to_owned(), inputs(self.features()).map(|input| input.0).collect::<Vec<_>>().join("\n")),
+            ],
+        };
+        Ok(rftm_onnx::export(self.model_mut(), &options)?)
+    }
+}
+
+/// Name, scaling and filling of every number of a sample; of images one for all.
+fn inputs(features: &Features) -> impl Iterator<Item = (String, Affine, f32)> {
+    let rows = match features.layout {
+        Layout::Series { window, .. } => window,
+        Layout::Table { .. } | Layout::Images { .. } => 1,
+    };
+    (0..rows).flat_map(move |row| {
+        let suffix = if rows > 1 { format!(" [{row}]") } else { String::new() };
+        features.encoded().into_iter().map(move |(name, affine, fill)| (name + &suffix, affine, fill))
+    })
+}
+
+fn preprocessing(features: &Features) -> Result<Preprocessing> {
+    let (affine, fill): (Vec<Affine>, Vec<f32>) = inputs(features).map(|(_, affine, fill)| (affine, fill)).unzip();
+    let center = affine.iter().map(|affine| f64::from(affine.shift)).collect();
+    let factor = affine.iter().map(|affine| f64::from(affine.scale)).collect();
+    let preprocessing = Preprocessing::new(center, factor)?.limited(SCALED_LIMIT)?;
+    Ok(match features.missing {
+        Missing::Refuse => preprocessing,
+        Missing::Mean | Missing::Median => preprocessing.filled(fill)?,
+    })
+}
