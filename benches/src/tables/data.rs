@@ -160,7 +160,7 @@ mod tests {
     fn tables_of_any_type_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, fill: &dyn Fn(&mut NpzWriter<File>)| {
-            let mut npz = NpzWriter::new_compressed(File::create(folder.path().join(format!("{name}.npz"))).unwrap());
+            let mut npz = NpzWriter::new(File::create(folder.path().join(format!("{name}.npz"))).unwrap());
             fill(&mut npz);
             npz.finish().unwrap();
         };

@@ -77,6 +77,15 @@ fn arrays() {
     archive.add_array("labels", &ArrayD::<u8>::zeros(vec![40])).unwrap();
     archive.finish().unwrap();
     assert_eq!(folder.ok("score m.rftm both.npz --array rows"), scores);
+    // As numpy's savez_compressed writes them.
+    let deflated = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+    let mut archive = zip::ZipWriter::new(File::create(folder.path("deflated.npz")).unwrap());
+    archive.start_file("rows.npy", deflated).unwrap();
+    rows.write_npy(&mut archive).unwrap();
+    archive.finish().unwrap();
+    assert!(fs::metadata(folder.path("deflated.npz")).unwrap().len() < 40 * 3 * 4);
+    assert_eq!(folder.ok("score m.rftm deflated.npz"), scores);
+
     let message = folder.fails("score m.rftm both.npz", 2);
     assert!(message.contains("--array") && message.contains("rows"), "{message}");
 
