@@ -252,20 +252,27 @@ impl RuleArgs {
     }
 }
 
+/// A fitted model, and samples for it.
 #[derive(Debug, Args)]
-pub(crate) struct ScoreArgs {
+pub(crate) struct OnArgs {
     /// A model file.
     pub(crate) model: PathBuf,
     /// Samples like those of the fit, or - for standard input.
     pub(crate) input: PathBuf,
-    /// The file to write, - for standard output. A file appears when it is whole, unless the input is -.
-    #[arg(long, short, default_value = "-")]
-    pub(crate) output: PathBuf,
     #[command(flatten)]
     pub(crate) read: ReadArgs,
     /// Resize images to the model's size.
     #[arg(long)]
     pub(crate) resize: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScoreArgs {
+    #[command(flatten)]
+    pub(crate) on: OnArgs,
+    /// The file to write, - for standard output. A file appears when it is whole, unless the input is -.
+    #[arg(long, short, default_value = "-")]
+    pub(crate) output: PathBuf,
     /// Say on standard error, at the end, how many rows a second were scored.
     #[arg(long)]
     pub(crate) stats: bool,
@@ -273,15 +280,8 @@ pub(crate) struct ScoreArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// A model file.
-    pub(crate) model: PathBuf,
-    /// Samples like those of the fit, or - for standard input.
-    pub(crate) input: PathBuf,
     #[command(flatten)]
-    pub(crate) read: ReadArgs,
-    /// Resize images to the model's size.
-    #[arg(long)]
-    pub(crate) resize: bool,
+    pub(crate) on: OnArgs,
     /// How many samples, the most anomalous first.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) top: usize,
@@ -304,15 +304,8 @@ pub(crate) struct ExplainArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct EvalArgs {
-    /// A model file.
-    pub(crate) model: PathBuf,
-    /// Labelled samples like those of the fit.
-    pub(crate) input: PathBuf,
     #[command(flatten)]
-    pub(crate) read: ReadArgs,
-    /// Resize images to the model's size.
-    #[arg(long)]
-    pub(crate) resize: bool,
+    pub(crate) on: OnArgs,
     /// The column of labels of a CSV.
     #[arg(long, value_name = "NAME")]
     pub(crate) label: Option<String>,

@@ -14,8 +14,9 @@
 //! | held out to calibrate | 10 %, but 100 (or a fifth, if that is less), at most 20 000 | the same |
 //! | threshold | false-positive rate 1 %; with fewer than 99 calibration scores the smallest rate they can promise | the same |
 //!
-//! The widths, memories and training of tables are those that did best on ten public tables; the rows for images are
-//! a choice of what trains in minutes on two cores, and not measured against others.
+//! Widths and training of tables were chosen by trying a dozen settings on the ten tables of `docs/comparison.md`, so the
+//! numbers there are not those of tables never seen; the memories are the paper's. The rows for images are a choice of
+//! what trains in minutes on two cores, and not measured against others.
 
 use rftm_models::{Architecture, Capacities, Convention, MemorySpec, ModelKind, TrainConfig};
 

@@ -26,7 +26,7 @@ struct Evaluation {
 }
 
 pub(crate) fn run(args: &EvalArgs) -> Result<()> {
-    let detector = Detector::load(&args.model)?;
+    let detector = Detector::load(&args.on.model)?;
     let labels = match (&args.label, &args.labels, &args.normal) {
         (Some(column), ..) => Labels::Column(column.clone(), args.anomaly.clone()),
         (_, Some(file), _) => Labels::List(arrays::labels(file)?),
@@ -34,8 +34,8 @@ pub(crate) fn run(args: &EvalArgs) -> Result<()> {
         _ => return usage("say where the labels are: --label COLUMN, --normal FOLDER or --labels FILE"),
     };
     let layout: &Layout = &detector.features().layout;
-    let mut source = input::open(&args.input, &args.read, args.resize, detector.features(), labels)?;
-    let counter = Counter::of("rows", source.rows(), &args.read);
+    let mut source = input::open(&args.on.input, &args.on.read, args.on.resize, detector.features(), labels)?;
+    let counter = Counter::of("rows", source.rows(), &args.on.read);
     let (mut truth, mut scores) = (Vec::new(), Vec::new());
     each_batch(&mut *source, layout, |data, samples| {
         truth.extend(samples.iter().map(|sample| sample.first.label == Some(true)));
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &EvalArgs) -> Result<()> {
         Ok(true)
     })?;
     drop(counter);
-    let result = evaluate(&detector, &truth, &scores).with_context(|| args.input.display().to_string())?;
+    let result = evaluate(&detector, &truth, &scores).with_context(|| args.on.input.display().to_string())?;
     let mut out = io::stdout().lock();
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&result)?)?;

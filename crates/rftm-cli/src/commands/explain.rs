@@ -22,7 +22,7 @@ struct Kept {
 }
 
 pub(crate) fn run(args: &ExplainArgs) -> Result<()> {
-    let detector = Detector::load(&args.model)?;
+    let detector = Detector::load(&args.on.model)?;
     let layout = &detector.features().layout;
     if args.heatmaps.is_some() && !matches!(layout, Layout::Images { .. }) {
         return usage(format!("--heatmaps is for images; the model was fitted on {layout}"));
@@ -53,8 +53,8 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<()> {
 
 /// The samples to explain: the most anomalous, or those that were asked for.
 fn keep(args: &ExplainArgs, detector: &Detector) -> Result<Vec<Kept>> {
-    let mut source = input::open(&args.input, &args.read, args.resize, detector.features(), Labels::None)?;
-    let counter = Counter::of("rows", source.rows(), &args.read);
+    let mut source = input::open(&args.on.input, &args.on.read, args.on.resize, detector.features(), Labels::None)?;
+    let counter = Counter::of("rows", source.rows(), &args.on.read);
     let mut kept: Vec<Kept> = Vec::new();
     let mut wanted: BTreeMap<u64, Option<Kept>> = args.rows.iter().map(|&row| (row, None)).collect();
     let by_score = wanted.is_empty();
@@ -79,7 +79,7 @@ fn keep(args: &ExplainArgs, detector: &Detector) -> Result<Vec<Kept>> {
         return Ok(kept);
     }
     if let Some((row, _)) = wanted.iter().find(|(_, found)| found.is_none()) {
-        bail!("{} has no row {row} that starts a sample", args.input.display());
+        bail!("{} has no row {row} that starts a sample", args.on.input.display());
     }
     Ok(args.rows.iter().filter_map(|row| wanted.remove(row).flatten()).collect())
 }

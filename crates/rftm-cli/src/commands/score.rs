@@ -13,13 +13,13 @@ use crate::progress::{Counter, interrupt};
 use crate::stream::{Sample, each_batch};
 
 pub(crate) fn run(args: &ScoreArgs) -> Result<()> {
-    let detector = Detector::load(&args.model)?;
-    let mut source = input::open(&args.input, &args.read, args.resize, detector.features(), Labels::None)?;
+    let detector = Detector::load(&args.on.model)?;
+    let mut source = input::open(&args.on.input, &args.on.read, args.on.resize, detector.features(), Labels::None)?;
     if is_stdin(&args.output) {
         // Ctrl-C ends it as it ends any filter.
         return write(args, &detector, &mut *source, &mut BufWriter::new(io::stdout().lock()), &AtomicBool::new(false));
     }
-    if is_stdin(&args.input) {
+    if is_stdin(&args.on.input) {
         // An endless input never comes to the moment at which a whole file could appear.
         let mut out = BufWriter::new(create(&args.output)?);
         return write(args, &detector, &mut *source, &mut out, &AtomicBool::new(false));
@@ -65,8 +65,8 @@ fn write(
     writeln!(out, "{ids},score,p_value,anomaly")?;
     out.flush()?;
     // A bar on the same terminal would be torn by the scores.
-    let quiet = args.read.quiet || is_stdin(&args.output) && io::IsTerminal::is_terminal(&io::stdout());
-    let read = crate::args::ReadArgs { quiet, ..args.read.clone() };
+    let quiet = args.on.read.quiet || is_stdin(&args.output) && io::IsTerminal::is_terminal(&io::stdout());
+    let read = crate::args::ReadArgs { quiet, ..args.on.read.clone() };
     let counter = Counter::of("rows", source.rows(), &read);
     let begin = Instant::now();
     let mut count = 0_u64;
