@@ -4,21 +4,77 @@ use std::fs;
 use std::process::Command;
 
 use rftm_tensor::gemm::{Init, Mat, gemm};
+use serde::{Deserialize, Serialize};
 
 use crate::clock::timed;
 use crate::work::values;
 
+/// The circumstances under which something was measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Circumstances {
+    /// When it began, UTC.
+    pub date: String,
+    /// The processor.
+    pub cpu: String,
+    /// Cores that this process may use.
+    pub cores: usize,
+    /// The commit of the code, with a + where sources differed from it.
+    pub commit: String,
+    /// The compiler.
+    pub rustc: String,
+    /// The command.
+    pub command: String,
+    /// Processes that wanted to run in the minute before, on average: more than a little spoils the times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<f64>,
+}
+
+impl Circumstances {
+    /// Those of now.
+    #[must_use]
+    pub fn now(command: String) -> Self {
+        Self {
+            date: said("date", &["-u", "+%FT%TZ"]),
+            cpu: cpu(),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            commit: commit(),
+            rustc: said("rustc", &["--version"]),
+            command,
+            load: load(),
+        }
+    }
+
+    /// The load, where it is so high that times will suffer.
+    #[must_use]
+    pub fn too_busy(&self) -> Option<f64> {
+        self.load.filter(|&load| load > 0.3)
+    }
+
+    /// All of it in a line, with what else is to be said of the machine and of the command.
+    #[must_use]
+    pub fn sentence(&self, of_machine: &str, of_command: &str) -> String {
+        let Self { date, cpu, cores, commit, rustc, command, load } = self;
+        let load = load.map_or(String::new(), |load| format!(" Load before: {load:.2}."));
+        format!("{date}, {cpu}, {cores} cores{of_machine}; commit {commit}, {rustc}. `{command}`{of_command}.{load}")
+    }
+}
+
 /// The peak resident memory of this process in MiB (VmHWM); `None` where the system does not tell.
 #[must_use]
 pub fn peak_mib() -> Option<f64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
+    peak_mib_of("self")
+}
+
+/// That of another process, by its number, while it runs.
+#[must_use]
+pub fn peak_mib_of(process: &str) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse::<f64>().ok().map(|kib| kib / 1024.0)
 }
 
 /// The name of the processor.
-#[must_use]
-pub fn cpu() -> String {
+fn cpu() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |name: &str| {
         let line = text.lines().find(|line| line.starts_with(name))?;
@@ -33,8 +89,7 @@ pub fn cpu() -> String {
 }
 
 /// What a program prints in its first line, or `None`.
-#[must_use]
-pub fn first_line(program: &str, arguments: &[&str]) -> Option<String> {
+fn first_line(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
     output.status.success().then(|| text.lines().next().unwrap_or_default().trim().to_owned())
@@ -45,21 +100,8 @@ fn said(program: &str, arguments: &[&str]) -> String {
     first_line(program, arguments).unwrap_or_else(|| "unknown".to_owned())
 }
 
-/// The time, UTC.
-#[must_use]
-pub fn now() -> String {
-    said("date", &["-u", "+%FT%TZ"])
-}
-
-/// The compiler.
-#[must_use]
-pub fn rustc() -> String {
-    said("rustc", &["--version"])
-}
-
 /// The commit of the code, with a + where sources differ from it.
-#[must_use]
-pub fn commit() -> String {
+fn commit() -> String {
     let sources =
         ["status", "--porcelain", "--untracked-files=no", "--", "crates", "benches", "Cargo.toml", "Cargo.lock"];
     let dirty = first_line("git", &sources).is_some_and(|changes| !changes.is_empty());
@@ -67,8 +109,7 @@ pub fn commit() -> String {
 }
 
 /// Processes that wanted to run in the minute before, on average; `None` where the system does not tell.
-#[must_use]
-pub fn load() -> Option<f64> {
+fn load() -> Option<f64> {
     fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
 }
 

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::case::Case;
+use crate::jsonl;
 use crate::record::{Record, Step};
 
 /// What a process does with its case.
@@ -160,7 +161,7 @@ fn records(mut command: Command) -> Result<Vec<Record>> {
         let message = String::from_utf8_lossy(&output.stderr);
         bail!("{name}: {}: {}", output.status, message.lines().last().unwrap_or("no message"));
     }
-    Record::parse_all(&String::from_utf8_lossy(&output.stdout)).with_context(|| format!("what {name} printed"))
+    jsonl::parse_all(&String::from_utf8_lossy(&output.stdout)).with_context(|| format!("what {name} printed"))
 }
 
 fn sibling(name: &str) -> Result<PathBuf> {

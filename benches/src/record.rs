@@ -1,13 +1,11 @@
 //! What is measured, one JSON line each. The document is made from these lines and from nothing else.
 
-use std::fs;
-use std::path::Path;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::curves::Point;
+use crate::machine::Circumstances;
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,28 +37,16 @@ pub enum Record {
     },
 }
 
-/// The circumstances of a run.
+/// A run's circumstances, and how it measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
-    /// When it began, UTC.
-    pub date: String,
-    /// The processor.
-    pub cpu: String,
-    /// Cores that this process may use.
-    pub cores: usize,
+    /// Machine, code and command.
+    #[serde(flatten)]
+    pub circumstances: Circumstances,
     /// The vector instructions in use.
     pub simd: String,
-    /// The commit of the code, with a + where sources differed from it.
-    pub commit: String,
-    /// The compiler.
-    pub rustc: String,
-    /// The command.
-    pub command: String,
     /// Processes of each kind.
     pub rounds: usize,
-    /// Processes that wanted to run in the minute before, on average: more than a little spoils the timings.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub load: Option<f64>,
 }
 
 /// What one process measured.
@@ -161,26 +147,6 @@ impl Record {
         }
         Ok(value.to_string())
     }
-
-    /// The records of some lines; empty lines do not count.
-    ///
-    /// # Errors
-    /// A line that is no record, with its number.
-    pub fn parse_all(text: &str) -> Result<Vec<Self>> {
-        let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
-        lines
-            .map(|(line, number)| serde_json::from_str(line).with_context(|| format!("line {number}: {line}")))
-            .collect()
-    }
-
-    /// The records of a file.
-    ///
-    /// # Errors
-    /// If it cannot be read, or a line is no record.
-    pub fn read(path: &Path) -> Result<Vec<Self>> {
-        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        Self::parse_all(&text).with_context(|| path.display().to_string())
-    }
 }
 
 /// Six significant digits.
@@ -195,12 +161,13 @@ fn round(value: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jsonl;
 
     #[test]
     fn the_peers_lines_are_records() {
         let line = r#"{"kind":"step","program":"burn","case":"fc_ae","mode":"train","threads":2,"n":5,"median_ms":2.5,
             "min_ms":2,"peak_mib":33.7}"#;
-        let [Record::Step(step)] = &Record::parse_all(&line.replace('\n', "")).unwrap()[..] else { panic!() };
+        let [Record::Step(step)] = &jsonl::parse_all(&line.replace('\n', "")).unwrap()[..] else { panic!() };
         assert_eq!((step.program.as_str(), step.threads, step.peak_mib, step.gflop), ("burn", 2, Some(33.7), None));
     }
 
@@ -212,13 +179,13 @@ mod tests {
             Record::Step(Step { gflop: Some(1.5), ..Step::default() }),
         ];
         let text: String = records.iter().map(|record| record.line().unwrap() + "\n").collect();
-        assert_eq!(Record::parse_all(&text).unwrap(), records);
+        assert_eq!(jsonl::parse_all::<Record>(&text).unwrap(), records);
         assert_eq!(
             Record::Bandwidth { gb_per_s: 0.1 + 0.2 }.line().unwrap(),
             r#"{"gb_per_s":0.3,"kind":"bandwidth"}"#,
             "rounded, and integers stay integers"
         );
-        let error = Record::parse_all("\n{}").unwrap_err();
+        let error = jsonl::parse_all::<Record>("\n{}").unwrap_err();
         assert!(error.to_string().starts_with("line 2"), "{error}");
     }
 }

@@ -15,31 +15,36 @@ use crate::record::{Record, Run};
 use steps::Steps;
 pub(crate) use table::{Table, number};
 
-/// Where the generated part begins.
-const BEGIN: &str = "<!-- measured -->";
-/// Where it ends.
-const END: &str = "<!-- end -->";
+/// The two lines of a document between which its tables are generated.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Marks {
+    pub(crate) begin: &'static str,
+    pub(crate) end: &'static str,
+}
+
+/// Those of a document with one generated part.
+pub(crate) const MEASURED: Marks = Marks { begin: "<!-- measured -->", end: "<!-- end -->" };
+
+impl Marks {
+    /// A document with the part between its markers replaced; fails if it does not have both, in order.
+    pub(crate) fn splice(self, document: &str, measured: &str) -> Result<String> {
+        let Self { begin, end } = self;
+        match (document.find(begin), document.find(end)) {
+            (Some(first), Some(last)) if first < last => {
+                let (before, after) = (&document[..first + begin.len()], &document[last..]);
+                Ok(format!("{before}\n{measured}{after}"))
+            }
+            _ => bail!("the document needs a line {begin} and below it a line {end}; the tables go between them"),
+        }
+    }
+}
 
 /// The document with the part between the markers written anew; a new document where there was none.
 ///
 /// # Errors
 /// If the document does not have both markers, in order.
 pub fn splice(document: Option<&str>, records: &[Record]) -> Result<String> {
-    splice_between(document.unwrap_or("# Performance\n\n<!-- measured -->\n<!-- end -->\n"), &render(records)?)
-}
-
-/// A document with the part between its markers replaced.
-///
-/// # Errors
-/// If the document does not have both markers, in order.
-pub fn splice_between(document: &str, measured: &str) -> Result<String> {
-    match (document.find(BEGIN), document.find(END)) {
-        (Some(begin), Some(end)) if begin < end => {
-            let (before, after) = (&document[..begin + BEGIN.len()], &document[end..]);
-            Ok(format!("{before}\n{measured}{after}"))
-        }
-        _ => bail!("the document needs a line {BEGIN} and below it a line {END}; the tables go between them"),
-    }
+    MEASURED.splice(document.unwrap_or("# Performance\n\n<!-- measured -->\n<!-- end -->\n"), &render(records)?)
 }
 
 /// The generated part.
@@ -124,13 +129,9 @@ pub fn render(records: &[Record]) -> Result<String> {
 fn circumstances(text: &mut String, records: &[Record], steps: &Steps<'_>) -> Result<()> {
     for record in records {
         if let Record::Run(run) = record {
-            let Run { date, cpu, cores, simd, commit, rustc, command, rounds, load } = run;
-            write!(text, "\n{date}, {cpu}, {cores} cores, {simd}; commit {commit}, {rustc}. `{command}`: ")?;
-            write!(text, "{rounds} processes of each kind in turn; a number is the median of their medians")?;
-            match load {
-                Some(load) => writeln!(text, ". Load before: {load:.2}.")?,
-                None => writeln!(text, ".")?,
-            }
+            let Run { circumstances, simd, rounds } = run;
+            let what = format!(": {rounds} processes of each kind in turn; a number is the median of their medians");
+            writeln!(text, "\n{}", circumstances.sentence(&format!(", {simd}"), &what))?;
         }
     }
     let notes = steps.notes();

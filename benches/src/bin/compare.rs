@@ -9,7 +9,8 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
 use rftm_benches::case::Case;
 use rftm_benches::curves::Curve;
-use rftm_benches::machine;
+use rftm_benches::jsonl;
+use rftm_benches::machine::Circumstances;
 use rftm_benches::programs::{Effort, MODES, Program, step};
 use rftm_benches::record::{Record, Run};
 use rftm_benches::report::splice;
@@ -108,7 +109,7 @@ fn main() -> Result<()> {
     }
     let old = document.is_file().then(|| fs::read_to_string(&document)).transpose();
     let old = old.with_context(|| format!("cannot read {}", document.display()))?;
-    let new = splice(old.as_deref(), &Record::read(&records)?).with_context(|| document.display().to_string())?;
+    let new = splice(old.as_deref(), &jsonl::read(&records)?).with_context(|| document.display().to_string())?;
     fs::write(&document, new).with_context(|| format!("cannot write {}", document.display()))?;
     eprintln!("wrote {}", document.display());
     Ok(())
@@ -144,11 +145,8 @@ impl Arguments {
 
 fn measure(arguments: &Arguments, path: &Path) -> Result<()> {
     let run = circumstances(arguments);
-    if run.load.is_some_and(|load| load > 0.3) {
-        eprintln!(
-            "warning: other programs are running (load {:.2}); timings will suffer",
-            run.load.unwrap_or_default()
-        );
+    if let Some(load) = run.circumstances.too_busy() {
+        eprintln!("warning: other programs are running (load {load:.2}); times will suffer");
     }
     let folder = path.parent().context("the records need a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -277,15 +275,9 @@ fn jobs(arguments: &Arguments, keep: &mut Keep<'_>) -> Result<()> {
 
 fn circumstances(arguments: &Arguments) -> Run {
     Run {
-        date: machine::now(),
-        cpu: machine::cpu(),
-        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        circumstances: Circumstances::now(command(arguments)),
         simd: format!("{:?}", rftm_tensor::simd()),
-        commit: machine::commit(),
-        rustc: machine::rustc(),
-        command: command(arguments),
         rounds: arguments.rounds(),
-        load: machine::load(),
     }
 }
 

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use rftm_benches::machine;
+use rftm_benches::jsonl;
+use rftm_benches::machine::Circumstances;
 use rftm_benches::tables::data::{Split, TABLES, Table, folder};
 use rftm_benches::tables::record::{Measured, Outcome, Record, Run};
 use rftm_benches::tables::{Detector, ours, peers, report};
@@ -65,7 +66,7 @@ fn main() -> Result<()> {
     }
     let old = document.is_file().then(|| fs::read_to_string(document)).transpose();
     let old = old.with_context(|| format!("cannot read {DOCUMENT}"))?;
-    let new = report::splice(old.as_deref(), &Record::read(records)?).with_context(|| DOCUMENT.to_owned())?;
+    let new = report::splice(old.as_deref(), &jsonl::read(records)?).with_context(|| DOCUMENT.to_owned())?;
     fs::write(document, new).with_context(|| format!("cannot write {DOCUMENT}"))?;
     eprintln!("wrote {DOCUMENT}");
     Ok(())
@@ -94,8 +95,8 @@ fn measure(arguments: &Arguments, path: &Path) -> Result<()> {
         peers::probe(&arguments.python())?;
     }
     let run = circumstances(arguments);
-    if run.load.is_some_and(|load| load > 0.3) {
-        eprintln!("warning: other programs are running (load {:.2}); times will suffer", run.load.unwrap_or_default());
+    if let Some(load) = run.circumstances.too_busy() {
+        eprintln!("warning: other programs are running (load {load:.2}); times will suffer");
     }
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -186,16 +187,7 @@ fn keep(file: &mut File, record: &Record) -> Result<()> {
 }
 
 fn circumstances(arguments: &Arguments) -> Run {
-    Run {
-        date: machine::now(),
-        cpu: machine::cpu(),
-        cores: std::thread::available_parallelism().map_or(1, usize::from),
-        threads: arguments.threads,
-        commit: machine::commit(),
-        rustc: machine::rustc(),
-        command: command(arguments),
-        load: machine::load(),
-    }
+    Run { circumstances: Circumstances::now(command(arguments)), threads: arguments.threads }
 }
 
 /// The command that does the same again, but for paths.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::jsonl;
 
 /// A run with two processes of each program, so that medians differ from both.
 const RECORDS: &str = r#"
@@ -25,13 +26,13 @@ const EXPECTED: &str = include_str!("expected.md");
 
 #[test]
 fn the_document_of_fixed_records() {
-    let text = render(&Record::parse_all(RECORDS).unwrap()).unwrap();
+    let text = render(&jsonl::parse_all(RECORDS).unwrap()).unwrap();
     assert_eq!(text, EXPECTED, "what was made:\n{text}");
 }
 
 #[test]
 fn prose_outside_the_markers_stays() {
-    let records = Record::parse_all(RECORDS).unwrap();
+    let records = jsonl::parse_all(RECORDS).unwrap();
     let made =
         splice(Some("# Title\n\nBefore.\n\n<!-- measured -->\nold\n<!-- end -->\n\nAfter.\n"), &records).unwrap();
     assert!(made.starts_with("# Title\n\nBefore.\n\n<!-- measured -->\n\n2026-01-02") && !made.contains("old"));

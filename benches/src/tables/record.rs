@@ -1,14 +1,12 @@
 //! What is measured, one JSON line each. The document is made from these lines and from nothing else.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rftm_metrics::{auroc, average_precision};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 use super::Detector;
+use crate::machine::Circumstances;
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,26 +29,14 @@ pub enum Record {
     },
 }
 
-/// The circumstances of a run.
+/// A run's circumstances, and how it measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
-    /// When it began, UTC.
-    pub date: String,
-    /// The processor.
-    pub cpu: String,
-    /// Cores that this process may use.
-    pub cores: usize,
+    /// Machine, code and command.
+    #[serde(flatten)]
+    pub circumstances: Circumstances,
     /// Threads of every detector.
     pub threads: usize,
-    /// The commit of the code, with a + where sources differed from it.
-    pub commit: String,
-    /// The compiler.
-    pub rustc: String,
-    /// The command.
-    pub command: String,
-    /// Processes that wanted to run in the minute before, on average: more than a little spoils the times.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub load: Option<f64>,
 }
 
 /// Times of a detector on a split.
@@ -129,20 +115,6 @@ impl Record {
     /// Never: every field has a form in JSON.
     pub fn line(&self) -> Result<String> {
         Ok(serde_json::to_string(self)?)
-    }
-
-    /// The records of a file.
-    ///
-    /// # Errors
-    /// If it cannot be read, or a line is no record.
-    pub fn read(path: &Path) -> Result<Vec<Self>> {
-        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
-        lines
-            .map(|(line, number)| {
-                serde_json::from_str(line).with_context(|| format!("{}, line {number}: {line}", path.display()))
-            })
-            .collect()
     }
 }
 

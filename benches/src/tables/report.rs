@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::Detector;
 use super::record::{Outcome, Record, Run, latest};
-use crate::report::{Table, number, splice_between};
+use crate::report::{MEASURED, Table, number};
 
 /// Those that are ranked, besides one of KNN's two.
 const RANKED: [Detector; 4] = [Detector::Rftm, Detector::AutoEncoder, Detector::IForest, Detector::Ecod];
@@ -17,7 +17,7 @@ const RANKED: [Detector; 4] = [Detector::Rftm, Detector::AutoEncoder, Detector::
 /// # Errors
 /// If the document does not have both markers, in order.
 pub fn splice(document: Option<&str>, records: &[Record]) -> Result<String> {
-    splice_between(document.unwrap_or("# Comparison\n\n<!-- measured -->\n<!-- end -->\n"), &render(records)?)
+    MEASURED.splice(document.unwrap_or("# Comparison\n\n<!-- measured -->\n<!-- end -->\n"), &render(records)?)
 }
 
 /// Means over the seeds.
@@ -85,13 +85,9 @@ pub fn render(records: &[Record]) -> Result<String> {
     let means = Means::of(records);
     let mut text = String::new();
     for record in records {
-        if let Record::Run(Run { date, cpu, cores, threads, commit, rustc, command, load }) = record {
-            write!(
-                text,
-                "\n{date}, {cpu}, {cores} cores; every detector on threads: {threads}; commit {commit}, {rustc}. "
-            )?;
-            write!(text, "`{command}`.")?;
-            writeln!(text, "{}", load.map_or(String::new(), |load| format!(" Load before: {load:.2}.")))?;
+        if let Record::Run(Run { circumstances, threads }) = record {
+            let how = format!("; every detector on threads: {threads}");
+            writeln!(text, "\n{}", circumstances.sentence(&how, ""))?;
         }
     }
     let versions: BTreeSet<&str> = means.all.values().flatten().filter_map(|one| one.versions.as_deref()).collect();
@@ -183,6 +179,7 @@ fn failures(records: &[Record]) -> Vec<String> {
 mod tests {
     use super::super::record::Measured;
     use super::*;
+    use crate::jsonl;
 
     fn outcome(table: &str, seed: u64, detector: &str, auroc: f64) -> Record {
         let measured = Measured { fit_s: 2.0, score_s: 0.1, single_ms: 0.5 };
@@ -241,8 +238,9 @@ mod tests {
         let all = [outcome("a", 7, "knn", 0.123_456_789), failed("knn")];
         let lines: Vec<String> = all.iter().map(|record| record.line().unwrap()).collect();
         std::fs::write(file.path(), lines.join("\n")).unwrap();
-        assert_eq!(Record::read(file.path()).unwrap(), all);
+        assert_eq!(jsonl::read::<Record>(file.path()).unwrap(), all);
         std::fs::write(file.path(), "{}\n").unwrap();
-        assert!(Record::read(file.path()).unwrap_err().to_string().contains("line 1"));
+        let error = jsonl::read::<Record>(file.path()).unwrap_err();
+        assert!(format!("{error:#}").contains("line 1"), "{error:#}");
     }
 }

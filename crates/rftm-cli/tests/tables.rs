@@ -5,6 +5,7 @@ mod common;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use common::{Folder, sums};
 
@@ -203,4 +204,16 @@ fn ctrl_c_leaves_what_was_there() {
     assert!(said.contains("training was interrupted in epoch") && said.contains("nothing was saved"), "{said}");
     assert_eq!(folder.read("m.rftm"), "what was there");
     assert_eq!(folder.names(), ["m.rftm", "train.csv"]);
+}
+
+#[test]
+fn it_starts_at_once() {
+    let folder = Folder::new();
+    // The fastest of many: the others may have waited for a core.
+    let fastest = (0..30).map(|_| {
+        let begin = Instant::now();
+        folder.ok("--version");
+        begin.elapsed()
+    });
+    assert!(fastest.min().unwrap() < Duration::from_millis(20));
 }
