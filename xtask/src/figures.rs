@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use rftm_experiments::{Catalogue, Ledger, Parallelism, utc_now};
-use rftm_figures::{Capture, Error, Figure, Subject, Watch};
+use rftm_experiments::{Catalogue, Host, Ledger, Parallelism};
+use rftm_figures::{Capture, Error, Figure, Subject};
 
 use crate::cli::Reproduce;
 use crate::data::{self, Download};
 use crate::paths::{LOOK, Origin, RESULTS};
+use crate::progress::Trainings;
 use crate::reproduce::{INTERRUPTED, listen_for_stops};
 
 /// `--only figures` is all of them.
@@ -22,18 +22,21 @@ const ALL: &str = "figures";
 /// The weights of the figures' trainings, which are not under version control.
 const WEIGHTS: &str = "runs/figures";
 
-/// The longest silence about running trainings is this plus an epoch.
-const EVERY: Duration = Duration::from_secs(10);
-
 /// The figures that `--only` names; none if it names tables, or nothing.
 ///
 /// # Errors
-/// If it names both: they have other cells and other flags.
-pub(crate) fn wanted(only: &[String]) -> Result<Option<Vec<Figure>>> {
+/// If it names neither, or both: they have other cells and other flags.
+pub(crate) fn wanted(only: &[String], catalogue: &Catalogue) -> Result<Option<Vec<Figure>>> {
     let named = |name: &String| match name.as_str() {
         ALL => Some(Figure::ALL.to_vec()),
         name => name.parse().ok().map(|figure| vec![figure]),
     };
+    if let Some(name) = only.iter().find(|name| named(name).is_none() && catalogue.definition(name).is_none()) {
+        let tables: Vec<&str> = catalogue.definitions.iter().map(|definition| definition.id.as_str()).collect();
+        let figures = Figure::ALL.map(Figure::id).join(", ");
+        let message = format!("the tables are {}; the figures are {figures}, or all: {ALL}", tables.join(", "));
+        return Err(wrong("--only", name.clone(), message));
+    }
     let figures: Vec<Vec<Figure>> = only.iter().filter_map(named).collect();
     match figures.len() {
         0 => Ok(None),
@@ -46,23 +49,29 @@ fn wrong(flag: &'static str, value: String, message: String) -> anyhow::Error {
     rftm_experiments::Error::Selection { flag, value, message }.into()
 }
 
-pub(crate) fn run(arguments: &Reproduce, figures: &[Figure], stop: &'static AtomicBool) -> Result<ExitCode> {
+pub(crate) fn run(
+    arguments: &Reproduce,
+    catalogue: &Catalogue,
+    figures: &[Figure],
+    stop: &'static AtomicBool,
+) -> Result<ExitCode> {
     check(arguments)?;
     let origin = Origin::leave()?;
     let trial = arguments.max_epochs.is_some();
     let out = origin.or_default(arguments.out.as_ref(), if trial { LOOK } else { RESULTS });
     let weights = if out == Path::new(RESULTS) { PathBuf::from(WEIGHTS) } else { out.join("weights") };
-    let (catalogue, (ledger, _)) = (Catalogue::builtin()?, Ledger::read(&out)?);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let watch = Lines { last: Mutex::new(None) };
+    let (ledger, _) = Ledger::read(&out)?;
+    let host = Host::detect(Path::new("."));
+    let watch = Trainings::new();
     let capture = Capture {
-        catalogue: &catalogue,
+        catalogue,
         ledger: &ledger,
         subject: Subject::default(),
         max_epochs: arguments.max_epochs.map(usize::from),
         out: &out,
         weights: &weights,
-        parallelism: Parallelism::new(arguments.jobs.get(), arguments.threads.map(usize::from), cores),
+        parallelism: Parallelism::new(arguments.jobs.get(), arguments.threads.map(usize::from), host.cores),
+        cpu: &host.cpu,
         stop,
         watch: &watch,
     };
@@ -77,18 +86,30 @@ pub(crate) fn run(arguments: &Reproduce, figures: &[Figure], stop: &'static Atom
     let download = if arguments.offline { Download::Never } else { Download::IfMissing };
     let mut datasets = BTreeMap::new();
     for &id in &work.datasets {
-        datasets.insert(id, Arc::new(data::obtain(id, &path, download)?));
+        match data::obtain(id, &path, download) {
+            Ok(dataset) => drop(datasets.insert(id, Arc::new(dataset))),
+            // The figures that do not need it can do without.
+            Err(error) => eprintln!("error: {error:#}"),
+        }
     }
     listen_for_stops()?;
-    match capture.run(figures, &datasets) {
+    let captured = match capture.run(figures, &datasets) {
         Err(Error::Stopped) => {
             eprintln!("{}", Error::Stopped);
             return Ok(ExitCode::from(INTERRUPTED));
         }
-        written => written?.iter().for_each(|file| eprintln!("wrote {}", file.display())),
+        captured => captured?,
+    };
+    drop(watch);
+    captured.written.iter().for_each(|file| eprintln!("wrote {}", file.display()));
+    let drawn = crate::report::figures(catalogue, &ledger, &out);
+    if captured.failures.is_empty() {
+        return drawn.map(|()| ExitCode::SUCCESS);
     }
-    crate::report::figures(&catalogue, &ledger, &out)?;
-    Ok(ExitCode::SUCCESS)
+    eprintln!("these failed; the same command tries them again:");
+    captured.failures.iter().for_each(|failure| eprintln!("  {failure}"));
+    drawn?;
+    Ok(ExitCode::FAILURE)
 }
 
 /// Figures have a cell of their own.
@@ -112,24 +133,5 @@ fn check(arguments: &Reproduce) -> Result<()> {
             Err(wrong(flag, value, message))
         }
         None => Ok(()),
-    }
-}
-
-/// Plain lines with time stamps.
-struct Lines {
-    last: Mutex<Option<Instant>>,
-}
-
-impl Watch for Lines {
-    fn progress(&self, line: &str) {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.is_none_or(|last| last.elapsed() >= EVERY) {
-            *last = Some(Instant::now());
-            eprintln!("{} {line}", utc_now());
-        }
-    }
-
-    fn say(&self, line: &str) {
-        eprintln!("{} {line}", utc_now());
     }
 }

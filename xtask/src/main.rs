@@ -15,6 +15,7 @@ mod paths;
 mod progress;
 mod report;
 mod reproduce;
+mod screen;
 
 use std::process::ExitCode;
 

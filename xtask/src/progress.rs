@@ -1,119 +1,56 @@
-//! Progress of a run: bars on a terminal, plain lines elsewhere. Both go to standard error; tables go to standard output.
+//! Progress of a run of cells and of the trainings of figures, in the same words.
 
-use std::collections::BTreeMap;
-use std::io::IsTerminal;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use rftm_experiments::{Event, Key, Outcome, Record, Reporter, duration, utc_now};
+use rftm_experiments::{Basis, Event, Outcome, Parallelism, Record, Reporter, duration};
+use rftm_figures as figures;
 use rftm_models::EpochReport;
 
-/// The longest silence about a running cell is this plus an epoch.
-const EVERY: Duration = Duration::from_secs(10);
+use crate::screen::{Screen, screen};
 
-/// The reporter that fits where standard error goes.
-pub(crate) fn reporter() -> Box<dyn Reporter> {
-    if std::io::stderr().is_terminal() { Box::new(Bars::new()) } else { Box::new(Lines::default()) }
+/// Shows the cells of a run.
+pub(crate) struct Cells(Box<dyn Screen>);
+
+/// Shows the trainings of figures.
+pub(crate) struct Trainings(Box<dyn Screen>);
+
+impl Cells {
+    pub(crate) fn new() -> Self {
+        Self(screen("cells"))
+    }
 }
 
-/// Plain lines with time stamps.
-#[derive(Default)]
-struct Lines {
-    last: Mutex<BTreeMap<Key, Instant>>,
+impl Trainings {
+    pub(crate) fn new() -> Self {
+        Self(screen("trainings"))
+    }
 }
 
-impl Reporter for Lines {
+impl Reporter for Cells {
     fn event(&self, event: &Event<'_>) {
-        if let Event::Epoch { key, .. } = event {
-            let mut last = lock(&self.last);
-            if last.get(*key).is_some_and(|last| last.elapsed() < EVERY) {
-                return;
-            }
-            last.insert((*key).clone(), Instant::now());
-        }
-        eprintln!("{} {}", utc_now(), describe(event));
-    }
-}
-
-/// One bar for the run and one for each running cell; what has ended scrolls above them.
-struct Bars {
-    all: MultiProgress,
-    run: ProgressBar,
-    cells: Mutex<BTreeMap<Key, ProgressBar>>,
-}
-
-impl Bars {
-    fn new() -> Self {
-        let all = MultiProgress::new();
-        let run = all.add(ProgressBar::no_length());
-        // A template that does not parse leaves the default style, which shows the same with less.
-        if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} cells, {elapsed} so far, {msg}") {
-            run.set_style(style);
-        }
-        Self { all, run, cells: Mutex::default() }
-    }
-
-    fn say(&self, event: &Event<'_>) {
-        // Where the terminal refuses a line there is nowhere to say so.
-        let _ = self.all.println(describe(event));
-    }
-
-    fn remove(&self, key: &Key) {
-        if let Some(bar) = lock(&self.cells).remove(key) {
-            bar.finish_and_clear();
-            self.all.remove(&bar);
-        }
-    }
-}
-
-impl Reporter for Bars {
-    fn event(&self, event: &Event<'_>) {
+        let (screen, line) = (&self.0, describe(event));
         match event {
-            Event::Begin { cells, seconds, .. } => {
-                self.say(event);
-                self.run.set_length(*cells as u64);
-                self.run.set_message(left(*seconds));
-                self.run.enable_steady_tick(Duration::from_secs(1));
-            }
-            Event::Started { key, cell } => {
-                let bar = self.all.insert_before(&self.run, ProgressBar::new(cell.train.max_epochs as u64));
-                if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
-                    bar.set_style(style);
-                }
-                bar.set_message(format!("{cell}: begins"));
-                bar.enable_steady_tick(Duration::from_millis(250));
-                lock(&self.cells).insert((*key).clone(), bar);
-            }
-            Event::Epoch { key, left: seconds, .. } => {
-                if let Some(bar) = lock(&self.cells).get(*key) {
-                    bar.set_message(describe(event));
-                }
-                self.run.set_message(left(*seconds));
-            }
-            Event::Ended { record, done, left: seconds, .. } => {
-                self.remove(&record.key);
-                self.say(event);
-                self.run.set_position(*done as u64);
-                self.run.set_message(left(*seconds));
-            }
-            Event::Interrupted { key, .. } => {
-                self.remove(key);
-                self.say(event);
-            }
-            _ => self.say(event),
+            Event::TornLine(_) => screen.say(&line),
+            Event::Begin { cells, seconds, .. } => screen.begin(&line, *cells, *seconds),
+            Event::Started { key, .. } => screen.started(key.as_str(), &line),
+            Event::Epoch { key, left, .. } => screen.epoch(key.as_str(), &line, *left),
+            Event::Ended { record, done, left, .. } => screen.ended(record.key.as_str(), &line, *done, *left),
+            Event::Interrupted { key, .. } => screen.stopped(key.as_str(), &line),
         }
     }
 }
 
-impl Drop for Bars {
-    fn drop(&mut self) {
-        self.run.finish_and_clear();
+impl figures::Watch for Trainings {
+    fn event(&self, event: &figures::Event<'_>) {
+        use figures::Event;
+        let (screen, line) = (&self.0, describe_training(event));
+        match event {
+            Event::Begin { trainings, seconds, .. } => screen.begin(&line, *trainings, *seconds),
+            Event::Started { name } => screen.started(name, &line),
+            Event::Epoch { name, left, .. } => screen.epoch(name, &line, *left),
+            Event::Ended { name, done, left, .. } => screen.ended(name, &line, *done, *left),
+            Event::Interrupted { name, .. } => screen.stopped(name, &line),
+            Event::Working { .. } => screen.say(&line),
+        }
     }
-}
-
-fn left(seconds: f64) -> String {
-    format!("about {} left", duration(seconds))
 }
 
 fn describe(event: &Event<'_>) -> String {
@@ -121,34 +58,58 @@ fn describe(event: &Event<'_>) -> String {
         Event::TornLine(torn) => format!("warning: {torn}"),
         Event::Begin { cells: 0, skipped, .. } => format!("nothing to run: all {skipped} cells are in the ledger"),
         Event::Begin { cells, skipped, parallelism, seconds, basis } => {
-            let (jobs, threads) = (parallelism.jobs, parallelism.threads);
-            let time = duration(*seconds);
-            format!(
-                "{cells} cells to run, {skipped} in the ledger already; jobs {jobs}, threads {threads} each; about {time} \
-                 ({basis})"
-            )
+            format!("{cells} cells to run, {skipped} in the ledger already; {}", plan(*parallelism, *seconds, basis))
         }
         Event::Started { key, cell } => format!("{cell}: begins ({key})"),
-        Event::Epoch { cell, report, cell_left, left, .. } => {
-            let (cell_left, left) = (duration(*cell_left), duration(*left));
-            format!("{cell}: {}, about {cell_left} left (all: {left})", losses(report))
-        }
-        Event::Ended { record, done, cells, left, .. } => {
-            format!("{}; {done} of {cells} done, about {} left", ended(record), duration(*left))
-        }
-        Event::Interrupted { cell, epoch, .. } => format!("{cell}: stopped and saved, will go on with epoch {epoch}"),
+        Event::Epoch { cell, report, cell_left, left, .. } => epoch(&cell.to_string(), report, *cell_left, *left),
+        Event::Ended { record, done, cells, left, .. } => ended(&outcome(record), *done, *cells, *left),
+        Event::Interrupted { cell, epoch, .. } => stopped(&cell.to_string(), *epoch),
     }
 }
 
-fn losses(report: &EpochReport) -> String {
+fn describe_training(event: &figures::Event<'_>) -> String {
+    use figures::Event;
+    match event {
+        Event::Begin { trainings: 0, .. } => "nothing to train".to_owned(),
+        Event::Begin { trainings, parallelism, seconds, basis } => {
+            let plan = plan(*parallelism, *seconds, basis);
+            format!("trainings: {trainings}, less those whose weights are there; {plan}")
+        }
+        Event::Started { name } => format!("{name}: begins"),
+        Event::Epoch { name, report, training_left, left } => epoch(name, report, *training_left, *left),
+        Event::Ended { name, error: None, done, trainings, left } => {
+            ended(&format!("{name}: trained"), *done, *trainings, *left)
+        }
+        Event::Ended { name, error: Some(error), done, trainings, left } => {
+            ended(&format!("{name}: FAILED, {error}"), *done, *trainings, *left)
+        }
+        Event::Interrupted { name, epoch } => stopped(name, *epoch),
+        Event::Working { what } => (*what).to_owned(),
+    }
+}
+
+fn plan(Parallelism { jobs, threads }: Parallelism, seconds: f64, basis: &Basis) -> String {
+    format!("jobs {jobs}, threads {threads} each; about {} ({basis})", duration(seconds))
+}
+
+fn epoch(name: &str, report: &EpochReport, one_left: f64, left: f64) -> String {
     let EpochReport { epoch, train_loss, validation_loss, best_validation_loss, best_epoch, seconds } = report;
+    let (one_left, left) = (duration(one_left), duration(left));
     format!(
-        "epoch {epoch}, loss {train_loss:.5}, validation {validation_loss:.5} (best {best_validation_loss:.5} in epoch \
-         {best_epoch}), {seconds:.1} s/epoch"
+        "{name}: epoch {epoch}, loss {train_loss:.5}, validation {validation_loss:.5} (best {best_validation_loss:.5} in epoch \
+         {best_epoch}), {seconds:.1} s/epoch, about {one_left} left (all: {left})"
     )
 }
 
-fn ended(record: &Record) -> String {
+fn ended(outcome: &str, done: usize, all: usize, left: f64) -> String {
+    format!("{outcome}; {done} of {all} done, about {} left", duration(left))
+}
+
+fn stopped(name: &str, epoch: usize) -> String {
+    format!("{name}: stopped and saved, will go on with epoch {epoch}")
+}
+
+fn outcome(record: &Record) -> String {
     match &record.outcome {
         Outcome::Finished(finished) => {
             let [auroc, auprc, f1] =
@@ -165,6 +126,32 @@ fn ended(record: &Record) -> String {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trainings_of_figures_are_told_in_the_words_of_cells() {
+        use figures::Event;
+        let report = EpochReport {
+            epoch: 3,
+            train_loss: 0.5,
+            validation_loss: 0.25,
+            best_validation_loss: 0.125,
+            best_epoch: 2,
+            seconds: 1.25,
+        };
+        let check = |event: &Event<'_>, expected: &str| assert_eq!(describe_training(event), expected);
+        let name = "fig1, ae with 2 neurons";
+        check(
+            &Event::Epoch { name, report: &report, training_left: 60.0, left: 7200.0 },
+            "fig1, ae with 2 neurons: epoch 3, loss 0.50000, validation 0.25000 (best 0.12500 in epoch 2), 1.2 s/epoch, about \
+             60 s left (all: 2 h 00 min)",
+        );
+        let ended = Event::Ended { name, error: None, done: 1, trainings: 18, left: 600.0 };
+        check(&ended, "fig1, ae with 2 neurons: trained; 1 of 18 done, about 10 min left");
+        let error = figures::Error::Stopped;
+        let failed = Event::Ended { name, error: Some(&error), done: 2, trainings: 18, left: 0.0 };
+        assert!(describe_training(&failed).starts_with("fig1, ae with 2 neurons: FAILED, stopped;"));
+    }
 }

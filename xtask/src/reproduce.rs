@@ -30,11 +30,11 @@ pub(crate) const INTERRUPTED: u8 = 130;
 const GLYPH_EPOCHS: usize = 60;
 
 pub(crate) fn run(arguments: &Reproduce) -> Result<ExitCode> {
-    if let Some(figures) = figures::wanted(&arguments.only)? {
-        return figures::run(arguments, &figures, &STOP);
+    let catalogue = Catalogue::builtin()?;
+    if let Some(figures) = figures::wanted(&arguments.only, &catalogue)? {
+        return figures::run(arguments, &catalogue, &figures, &STOP);
     }
     let origin = Origin::leave()?;
-    let catalogue = Catalogue::builtin()?;
     let path = data::search_path(&origin, arguments.data.as_deref());
     let download = if arguments.offline || arguments.dry_run { Download::Never } else { Download::IfMissing };
     let mut selection = selection(arguments, &catalogue);
@@ -76,9 +76,9 @@ pub(crate) fn run(arguments: &Reproduce) -> Result<ExitCode> {
     let workplace = Workplace { checkpoints: paths::checkpoints(&out), out };
     listen_for_stops()?;
     let summary = {
-        let reporter = progress::reporter();
+        let reporter = progress::Cells::new();
         let (catalogue, plan, workplace, host) = (&catalogue, &plan, &workplace, &host);
-        Run { catalogue, plan, runner: &runner, workplace, parallelism, host, stop: &STOP, reporter: &*reporter }
+        Run { catalogue, plan, runner: &runner, workplace, parallelism, host, stop: &STOP, reporter: &reporter }
             .execute()?
     };
     show(&catalogue, &plan, &workplace.out)?;

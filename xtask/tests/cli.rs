@@ -50,7 +50,11 @@ fn wrong_values_name_the_flag_and_what_is_allowed() {
     check("reproduce --full --class 10", &["--class 10", "0 T-shirt/top"]);
     check("reproduce --full --dataset mnist --class coat", &["--class coat", "mnist: 0, 1"]);
     check("reproduce --full --dataset glyphs", &["--dataset glyphs", "mnist"]);
-    check("reproduce --only table9", &["--only table9", "table1, table2, untrained, evidence"]);
+    for wrong in ["table9", "fig99", "fig99,table1", "fig3,fig99"] {
+        let expected = ["table1, table2, untrained, evidence", "fig1, fig3, fig4", "residuals", "all: figures"];
+        check(&format!("reproduce --only {wrong}"), &expected);
+    }
+    check("reproduce --only fig3,fig99", &["--only fig99"]);
     check("reproduce --only table2 --class bag", &["--class bag", "4 Coat"]);
     check("reproduce --only table1 --padding 2", &["--padding", "0..=1"]);
     check("reproduce --only table1 --dataset mnist --padding 1", &["--padding 1", "cifar-10"]);
@@ -165,6 +169,23 @@ fn a_damaged_ledger_is_named_and_an_absent_one_too() {
     }
     let (code, _, error) = run(folder.path(), "report --out elsewhere");
     assert!(code == 1 && error.contains("there is no ledger at elsewhere/ledger.jsonl"), "{error}");
+}
+
+/// Without data there is nothing to train, but what failed and why is said at the end, and the rest goes on.
+#[test]
+fn figures_that_fail_are_named_at_the_end() {
+    let folder = empty();
+    fs::create_dir_all(folder.path().join("out")).unwrap();
+    fs::write(folder.path().join("out/ledger.jsonl"), "").unwrap();
+    let (code, _, error) = run(folder.path(), "reproduce --only fig5,fig7,auroc --offline --out out");
+    assert_eq!(code, 1, "{error}");
+    assert!(error.contains("mnist not found") && error.contains("wrote out/report.html"), "{error}");
+    let (_, end) = error.split_once("these failed").unwrap();
+    for model in ["ae", "memae", "mnad", "rftm"] {
+        assert!(end.contains(&format!("mnist class 2, {model}, seed 1997 (")), "{end}");
+    }
+    assert!(end.contains("fig5, fig7: mnist class 2, rftm") && end.contains("mnist was not loaded"), "{end}");
+    assert!(error.contains("4 of 4 done, about 0 s left"), "{error}");
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! The figures by name.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+use rftm_models::ModelKind;
 
 use crate::error::Error;
 
@@ -89,8 +92,8 @@ impl Figure {
         }
     }
 
-    /// The file of its data in the results folder `out`; Figure 1 has a [folder](widths_folder), the AUROC bars come from
-    /// the ledger.
+    /// The file of its data in the results folder `out`. Those of Figure 1, which sum up a [folder](widths_folder), and of
+    /// the AUROC bars, which come from the ledger, are written with the picture.
     #[must_use]
     pub fn data(self, out: &Path) -> PathBuf {
         out.join("figures/data").join(format!("{}.csv", self.id()))
@@ -102,6 +105,15 @@ impl Figure {
         out.join("figures").join(format!("{}.{extension}", self.id()))
     }
 }
+
+/// The models of Figure 1: the paper's, and beyond the paper the twin memory in the same bottleneck.
+pub(crate) const WIDTH_MODELS: [ModelKind; 2] = [ModelKind::Ae, ModelKind::Rftm];
+
+/// The bottlenecks of Figure 1 in the paper as powers of two: 2, 4, 8, ..., 512.
+pub(crate) const WIDTH_POWERS: RangeInclusive<u32> = 1..=9;
+
+/// The classes of Figure 1's example images: digit 5 and trousers, as in the paper.
+pub(crate) const WIDTH_EXAMPLES: [u8; 2] = [5, 1];
 
 /// The folder of Figure 1's data in the results folder `out`: one file a training.
 #[must_use]

@@ -8,7 +8,7 @@ mod figure;
 mod page;
 mod sheet;
 
-pub use capture::{Capture, Datasets, Subject, Watch, Work};
+pub use capture::{Capture, Captured, Datasets, Event, Failure, Subject, Watch, Work};
 pub use draw::{Drawing, drawings, write_drawings};
 pub use error::{Error, Result};
 pub use figure::{Figure, widths_folder};

@@ -39,6 +39,8 @@ struct Shown {
     caption: String,
     cells: Vec<Named>,
     command: String,
+    /// Whether every training of it has a file of its own as well.
+    has_folder: bool,
 }
 
 /// A cell behind a figure.
@@ -83,6 +85,9 @@ struct Field {
     bold: bool,
     /// The ledger lines behind it.
     keys: String,
+    /// The ledger line that it leads to.
+    line: Option<String>,
+    /// The figures that show its run: their ids and short names.
     links: Vec<(String, String)>,
 }
 
@@ -149,6 +154,7 @@ fn shown(drawing: &Drawing, ledger: &Ledger) -> Shown {
         caption: markdown(&drawing.caption),
         cells: drawing.cells.iter().map(named).collect(),
         command: drawing.figure.command(),
+        has_folder: drawing.figure == Figure::Fig1,
     }
 }
 
@@ -186,9 +192,14 @@ fn block(section: &Section, rows: &[Row], drawings: &[Drawing]) -> Block {
             None => first.starts_with("AVG") || first.starts_with("wins"),
         };
         let field = |(column, entry): (usize, &rftm_experiments::Entry)| Field {
-            text: entry.text.clone(),
+            text: unquoted(&entry.text),
             bold: entry.bold,
             keys: if column < section.grid.left { String::new() } else { keys.join(" ") },
+            line: if section.grid.header.get(column).is_some_and(|title| title == SEEDS) && !is_summary {
+                keys.first().cloned()
+            } else {
+                None
+            },
             links: if column + 1 == section.grid.left { links(&keys, drawings) } else { Vec::new() },
         };
         lines.push(Fields { fields: entries.iter().enumerate().map(field).collect(), is_summary });
@@ -197,11 +208,19 @@ fn block(section: &Section, rows: &[Row], drawings: &[Drawing]) -> Block {
         heading: markdown(&section.heading).replace("<p>", "").replace("</p>", ""),
         caution: section.caution.clone(),
         left: section.grid.left,
-        header: section.grid.header.clone(),
+        header: section.grid.header.iter().map(|title| unquoted(title)).collect(),
         rows: lines,
         notes: section.notes.iter().map(|note| markdown(note)).collect(),
     }
 }
+
+/// Markdown's quotes of code, where a table has no Markdown.
+fn unquoted(text: &str) -> String {
+    text.replace('`', "")
+}
+
+/// The column that leads to the ledger.
+const SEEDS: &str = "seeds";
 
 /// The figures that show one of these cells: their ids and short names.
 fn links(keys: &[String], drawings: &[Drawing]) -> Vec<(String, String)> {
@@ -243,7 +262,7 @@ fn lines(ledger: &Ledger) -> Vec<Line> {
         Line {
             key: record.key.to_string(),
             cell: record.cell.to_string(),
-            reading: record.cell.reading().replace('`', ""),
+            reading: unquoted(&record.cell.reading()),
             epochs,
             time,
             seconds,

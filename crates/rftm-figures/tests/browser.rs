@@ -28,6 +28,19 @@ addEventListener("load", () => {
   found.last = table.tBodies[0].rows[table.tBodies[0].rows.length - 1].classList.contains("summary");
   click(); found.back = [...table.tBodies[0].rows].map(row => row.textContent).join() === before;
   found.links = [...document.querySelectorAll("a[href^='#']")].every(a => document.querySelector(a.getAttribute("href")));
+  const box = table.parentElement;
+  box.scrollLeft = 150;
+  const left = box.getBoundingClientRect().left;
+  const model = table.tBodies[0].rows[0].cells[1].getBoundingClientRect();
+  found.pinned = model.left > left && model.right < left + box.clientWidth;
+  const line = document.querySelector("td a[href^='#k']");
+  const list = document.querySelector("details");
+  found.closed = !list.open;
+  line.click();
+  dispatchEvent(new HashChangeEvent("hashchange"));
+  found.open = list.open && document.querySelector(line.getAttribute("href")).closest("details") === list;
+  list.open = false;
+  found.names = [...document.querySelectorAll("img")].every(image => image.alt.length > 20);
   found.wide = document.documentElement.scrollWidth > innerWidth;
   found.errors = errors;
   const probe = document.createElement("pre");
@@ -76,6 +89,10 @@ fn the_page_loads_sorts_and_fits() {
             r#""last":true"#,
             r#""back":true"#,
             r#""links":true"#,
+            r#""pinned":true"#,
+            r#""closed":true"#,
+            r#""open":true"#,
+            r#""names":true"#,
             r#""wide":false"#,
             r#""errors":[]"#,
         ] {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rftm_experiments::{Catalogue, Ledger};
-use rftm_figures::{Figure, drawings, page, write_drawings};
+use rftm_figures::{Figure, Source, drawings, page, write_drawings};
 
 fn results() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/results")
@@ -18,7 +18,8 @@ fn figures_and_page_follow_from_the_data() {
     let drawings = drawings(&catalogue, &ledger, &out).unwrap();
     let scratch = tempfile::tempdir().unwrap();
     let written = write_drawings(&drawings, scratch.path()).unwrap();
-    assert_eq!(written.len(), 2 * drawings.len());
+    let derived = drawings.iter().filter(|drawing| drawing.data.is_some()).count();
+    assert_eq!(written.len(), 2 * drawings.len() + derived);
     for path in written {
         let committed = out.join(path.strip_prefix(scratch.path()).unwrap());
         let same = fs::read(&committed).is_ok_and(|bytes| bytes == fs::read(&path).unwrap());
@@ -32,12 +33,16 @@ fn figures_and_page_follow_from_the_data() {
 
 /// Nothing that no data stand behind: a figure whose data went away must not stay behind as a picture.
 #[test]
-fn every_committed_picture_is_drawn() {
+fn every_committed_picture_is_drawn_from_data_beside_it() {
     let (out, catalogue) = (results(), Catalogue::builtin().unwrap());
     let (ledger, _) = Ledger::read_existing(&out).unwrap();
     let drawn: Vec<Figure> = drawings(&catalogue, &ledger, &out).unwrap().iter().map(|one| one.figure).collect();
     for figure in Figure::ALL {
-        assert_eq!(figure.image(&out, "png").exists(), drawn.contains(&figure), "{figure}");
+        let is_drawn = drawn.contains(&figure);
+        let files = [figure.image(&out, "svg"), figure.image(&out, "png"), figure.data(&out)];
+        assert_eq!(files.map(|file| file.exists()), [is_drawn; 3], "{figure}: picture and data belong together");
+        // What is called data is a table that this crate reads.
+        assert_eq!(Source::read(&figure.data(&out)).unwrap().is_some_and(|data| data.rows().len() > 0), is_drawn);
     }
 }
 

@@ -4,18 +4,40 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use rftm_data::{DatasetId, SearchPath, load};
 use rftm_experiments::{Catalogue, Ledger, Parallelism};
-use rftm_figures::{Capture, Datasets, Error, Figure, Subject, Watch, drawings, page};
+use rftm_figures::{Capture, Captured, Datasets, Error, Event, Figure, Subject, Watch, drawings, page};
 
 struct Quiet;
 
 impl Watch for Quiet {
-    fn progress(&self, _: &str) {}
-    fn say(&self, _: &str) {}
+    fn event(&self, _: &Event<'_>) {}
+}
+
+/// Keeps what it hears: kind and name of events, and all estimates in order.
+#[derive(Default)]
+struct Heard {
+    events: Mutex<Vec<String>>,
+    left: Mutex<Vec<f64>>,
+}
+
+impl Watch for Heard {
+    fn event(&self, event: &Event<'_>) {
+        let (text, seconds) = match event {
+            Event::Begin { trainings, seconds, .. } => (format!("begin {trainings}"), Some(*seconds)),
+            Event::Started { name } => (format!("started {name}"), None),
+            Event::Epoch { name, report, left, .. } => (format!("epoch {} {name}", report.epoch), Some(*left)),
+            Event::Ended { name, error, done, left, .. } => {
+                (format!("ended {} {done} {name}", error.is_none()), Some(*left))
+            }
+            other => (format!("{other:?}"), None),
+        };
+        self.events.lock().unwrap().push(text);
+        self.left.lock().unwrap().extend(seconds);
+    }
 }
 
 fn glyphs() -> Datasets {
@@ -38,6 +60,7 @@ fn capture<'a>(
         out: &folder[0],
         weights: &folder[1],
         parallelism: Parallelism { jobs: 2, threads: 1 },
+        cpu: "a CPU",
         stop,
         watch: &Quiet,
     }
@@ -65,10 +88,23 @@ fn what_is_captured_can_be_drawn_and_is_the_same_each_time() {
 
     let one = capture(&catalogue, &ledger, &first, &stop);
     assert_eq!(one.work(&CELL).unwrap().names().len(), 4, "figures share trainings");
-    let written = one.run(&CELL, &datasets).unwrap();
+    let heard = Heard::default();
+    let Captured { written, failures } = Capture { watch: &heard, ..one }.run(&CELL, &datasets).unwrap();
     assert_eq!(written.len(), CELL.len());
+    assert!(failures.is_empty(), "{failures:?}");
+    let events = heard.events.into_inner().unwrap();
+    let count = |start: &str| events.iter().filter(|event| event.starts_with(start)).count();
+    assert_eq!((events[0].as_str(), count("started"), count("epoch"), count("ended true")), ("begin 4", 4, 8, 4));
+    assert_eq!(count("Working"), 3, "{events:?}");
+    let left = heard.left.into_inner().unwrap();
+    assert!(left[0] > 0.0 && left.iter().all(|seconds| seconds.is_finite()) && left.last() == Some(&0.0), "{left:?}");
     // From the weights that are there now.
-    capture(&catalogue, &ledger, &again, &stop).run(&CELL, &datasets).unwrap();
+    let heard = Heard::default();
+    Capture { watch: &heard, ..capture(&catalogue, &ledger, &again, &stop) }.run(&CELL, &datasets).unwrap();
+    assert!(
+        heard.events.into_inner().unwrap().iter().all(|event| !event.starts_with("epoch")),
+        "nothing is trained again"
+    );
     for figure in CELL {
         let [a, b] = [&first[0], &again[0]].map(|out| fs::read_to_string(figure.data(out)).unwrap());
         assert!(a == b, "{figure} differs from one capture to the next");
@@ -88,6 +124,32 @@ fn what_is_captured_can_be_drawn_and_is_the_same_each_time() {
     fs::write(&path, &text[..text.len() / 2]).unwrap();
     let message = drawings(&catalogue, &ledger, &first[0]).unwrap_err().to_string();
     assert!(message.contains("fig5.csv, line "), "{message}");
+}
+
+/// One figure cannot be embedded, one training's weights are damaged: the figures that need neither are made.
+#[test]
+fn what_fails_stops_only_the_figures_that_need_it() {
+    let (catalogue, ledger, stop) = (Catalogue::builtin().unwrap(), Ledger::default(), AtomicBool::new(false));
+    let folder = tempfile::tempdir().unwrap();
+    let paths = [folder.path().join("out"), folder.path().join("weights")];
+    let mut capture = capture(&catalogue, &ledger, &paths, &stop);
+    capture.subject.embedded = 10;
+    let name = capture.work(&[Figure::Fig5]).unwrap().names().find(|name| name.contains(", mnad,")).unwrap();
+    let key = name.rsplit_once('(').unwrap().1.trim_end_matches(')').to_owned();
+    fs::create_dir_all(paths[1].join(&key)).unwrap();
+    fs::write(paths[1].join(&key).join("training.safetensors"), "no weights").unwrap();
+
+    assert_eq!(capture.work(&CELL).unwrap().names().next(), Some(name.clone()), "what has begun comes first");
+    let Captured { written, failures } = capture.run(&CELL, &glyphs()).unwrap();
+    let made: Vec<_> = [Figure::Fig6, Figure::Usage, Figure::Residuals].map(|figure| figure.data(&paths[0])).into();
+    assert_eq!(written, made);
+    assert!(made.iter().all(|path| path.is_file()));
+    let failures: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    assert_eq!(failures.len(), 2, "{failures:?}");
+    let (training, figure) = (&failures[0], &failures[1]);
+    assert!(training.starts_with(&format!("fig3, fig4, fig5, curves: {name}: ")), "{training}");
+    assert!(training.contains("training.safetensors"), "{training}");
+    assert!(figure.starts_with("fig7: ") && figure.contains("10 points"), "{figure}");
 }
 
 #[test]

@@ -6,8 +6,7 @@ use rftm_data::{HoldOut, hold_out};
 use rftm_experiments::{Cell, Key, Scores, read_scores, scores_path};
 use rftm_models::{Architecture, ModelKind};
 
-use super::clock::Clock;
-use super::training::{Trained, Training};
+use super::training::{Progress, Trained, Training};
 use super::{Capture, Datasets};
 use crate::error::{Error, Result};
 use crate::figure::Figure;
@@ -34,12 +33,17 @@ impl CellJob {
         Ok(Self { key: cell.key(), cell })
     }
 
+    /// For people.
+    pub(crate) fn name(&self) -> String {
+        format!("{} ({})", self.cell, self.key)
+    }
+
     /// Says in a header which cell it is.
     pub(crate) fn note(&self, sheet: &mut Sheet) {
         sheet.note("cell", format!("{}: {}", self.cell, self.key));
     }
 
-    fn folder(&self, capture: &Capture<'_>) -> PathBuf {
+    pub(crate) fn folder(&self, capture: &Capture<'_>) -> PathBuf {
         capture.weights.join(self.key.as_str())
     }
 }
@@ -81,17 +85,17 @@ pub(crate) fn trained(
     capture: &Capture<'_>,
     job: &CellJob,
     datasets: &Datasets,
-    clock: Option<&Clock>,
+    progress: Option<Progress<'_>>,
 ) -> Result<(Trained, HoldOut)> {
     let parts = parts(capture, &job.cell, datasets)?;
     let training = Training {
-        name: &job.cell.to_string(),
+        name: &job.name(),
         spec: &job.cell.model,
         config: &job.cell.train,
         folder: job.folder(capture),
         snapshots: job.cell.kind() == ModelKind::Rftm,
         stop: capture.stop,
-        clock: clock.map(|clock| (clock, capture.watch)),
+        progress,
     };
     let mut trained = training.run(&parts.train, &parts.validation)?;
     if let Some(finished) = capture.ledger.finished(&job.key) {

@@ -1,67 +1,130 @@
 //! How long a capture will still take.
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use rftm_experiments::{Catalogue, duration};
-use rftm_models::EpochReport;
+use rftm_experiments::{Basis, Estimator};
+use rftm_models::{EpochReport, TrainConfig};
 
-/// Counts trainings and the seconds of their epochs.
-pub(crate) struct Clock {
-    jobs: usize,
-    side_by_side: usize,
-    /// How many epochs a training usually has.
+use super::{Capture, Job};
+
+/// What a training is expected to take.
+#[derive(Clone, Copy, Debug)]
+struct Expected {
     epochs: usize,
-    patience: usize,
-    state: Mutex<State>,
+    /// Seconds of an epoch.
+    seconds: f64,
 }
 
-#[derive(Default)]
-struct State {
-    done: usize,
-    /// Seconds that each running job still needs.
-    running: BTreeMap<String, f64>,
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Waiting,
+    /// Waits, but has weights: probably all of them, and then it ends at once.
+    Begun,
+    /// Seconds that it still needs.
+    Running {
+        left: f64,
+        epochs: usize,
+        seconds: f64,
+    },
+    Ended,
+}
+
+/// Counts trainings and the seconds of their epochs.
+///
+/// The seconds of an epoch come from the ledger where this machine has trained such cells, and from the arithmetic of a step
+/// elsewhere; how much slower or faster the epochs of this capture have been says how much to trust that.
+pub(crate) struct Clock {
+    side_by_side: usize,
+    expected: Vec<Expected>,
+    /// What the estimate at the beginning rests on.
+    pub(crate) basis: Basis,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    states: Vec<State>,
+    /// Seconds of the epochs so far, and those expected of them.
     seconds: f64,
-    measured: usize,
+    expected: f64,
 }
 
 impl Clock {
-    pub(crate) fn new(jobs: usize, side_by_side: usize, catalogue: &Catalogue) -> Self {
-        let (epochs, patience) = (catalogue.protocol.estimate.epochs, catalogue.protocol.train.patience);
-        Self { jobs, side_by_side: side_by_side.max(1), epochs, patience, state: Mutex::default() }
+    pub(crate) fn new<'a>(capture: &Capture<'_>, jobs: impl Iterator<Item = &'a Job>) -> Self {
+        let parallelism = capture.parallelism;
+        let estimator = Estimator::new(&capture.catalogue.protocol, capture.ledger, capture.cpu, parallelism.threads);
+        let (mut basis, mut expected, mut states) = (Basis::default(), Vec::new(), Vec::new());
+        for job in jobs {
+            let cell = job.like(capture);
+            let usual = cell.as_ref().map_or(0, |cell| estimator.epochs(cell));
+            let (seconds, measured) = cell.as_ref().map_or((0.0, false), |cell| estimator.seconds_per_epoch(cell));
+            if measured {
+                basis.measured += 1
+            } else {
+                basis.assumed += 1
+            }
+            // The same bits take the same epochs.
+            let known = match job {
+                Job::Cell(job) => capture.ledger.finished(&job.key).map(|finished| finished.epochs),
+                Job::Width(_) => None,
+            };
+            expected.push(Expected { epochs: known.unwrap_or(usual), seconds });
+            states.push(if job.has_begun(capture) { State::Begun } else { State::Waiting });
+        }
+        Self::of(expected, states, basis, parallelism.jobs)
     }
 
-    /// Files an epoch of `job`; a line about it.
-    pub(crate) fn epoch(&self, job: &str, report: &EpochReport, limit: usize) -> String {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.seconds += report.seconds;
-        state.measured += 1;
-        let earliest = report.best_epoch + self.patience;
-        let ends = self.epochs.max(earliest).min(limit);
-        let left = ends.saturating_sub(report.epoch) as f64 * report.seconds;
-        state.running.insert(job.to_owned(), left);
-        let EpochReport { epoch, validation_loss, best_epoch, .. } = report;
-        format!(
-            "{job}: epoch {epoch}, validation {validation_loss:.5} (best in epoch {best_epoch}), about {} left (all: {})",
-            duration(left),
-            duration(self.left(&state, limit))
-        )
+    fn of(expected: Vec<Expected>, states: Vec<State>, basis: Basis, side_by_side: usize) -> Self {
+        let inner = Mutex::new(Inner { states, seconds: 0.0, expected: 0.0 });
+        Self { side_by_side: side_by_side.max(1), expected, basis, inner }
     }
 
-    /// Files the end of `job`; a line about it.
-    pub(crate) fn ended(&self, job: &str, limit: usize) -> String {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.done += 1;
-        state.running.remove(job);
-        format!("{job}: done, {} of {}, about {} left", state.done, self.jobs, duration(self.left(&state, limit)))
+    /// Files an epoch of training `job`; the seconds that it still needs, and all of them.
+    pub(crate) fn epoch(&self, job: usize, report: &EpochReport, config: &TrainConfig) -> (f64, f64) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let Expected { epochs: usual, seconds: guess } = self.expected[job];
+        let (epochs, seconds) = match inner.states[job] {
+            State::Running { epochs, seconds, .. } => (epochs + 1, seconds + report.seconds),
+            _ => (1, report.seconds),
+        };
+        inner.seconds += report.seconds;
+        inner.expected += guess;
+        // At the latest when patience runs out without an improvement, but not before the usual number of epochs.
+        let patience = config.patience.saturating_sub(report.epoch.saturating_sub(report.best_epoch));
+        let most = config.max_epochs.saturating_sub(report.epoch);
+        let to_go = usual.saturating_sub(report.epoch).max(patience).min(most);
+        // By its mean epoch: the last one may have had another program beside it.
+        let left = to_go as f64 * seconds / epochs as f64;
+        inner.states[job] = State::Running { left, epochs, seconds };
+        (left, self.left(&inner))
     }
 
-    fn left(&self, state: &State, limit: usize) -> f64 {
-        let waiting = self.jobs.saturating_sub(state.done + state.running.len());
-        let epoch = if state.measured > 0 { state.seconds / state.measured as f64 } else { 0.0 };
-        let all = state.running.values().sum::<f64>() + (waiting * self.epochs.min(limit)) as f64 * epoch;
-        // The last trainings have nobody beside them: no sooner than the longest of them.
-        (all / self.side_by_side as f64).max(state.running.values().copied().fold(0.0, f64::max))
+    /// Files the end of training `job`: how many have ended, and the seconds of the others.
+    pub(crate) fn ended(&self, job: usize) -> (usize, f64) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.states[job] = State::Ended;
+        let done = inner.states.iter().filter(|state| matches!(state, State::Ended)).count();
+        (done, self.left(&inner))
+    }
+
+    /// The seconds of all trainings at the beginning.
+    pub(crate) fn all(&self) -> f64 {
+        self.left(&self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn left(&self, inner: &Inner) -> f64 {
+        let pace = if inner.expected > 0.0 { inner.seconds / inner.expected } else { 1.0 };
+        let (mut all, mut longest) = (0.0_f64, 0.0_f64);
+        for (state, expected) in inner.states.iter().zip(&self.expected) {
+            let left = match state {
+                State::Waiting => pace * expected.epochs as f64 * expected.seconds,
+                State::Running { left, .. } => *left,
+                State::Begun | State::Ended => 0.0,
+            };
+            all += left;
+            longest = longest.max(left);
+        }
+        // Evenly shared, but no sooner than the longest of them.
+        (all / self.side_by_side as f64).max(longest)
     }
 }
 
@@ -69,23 +132,40 @@ impl Clock {
 mod tests {
     use super::*;
 
+    fn report(epoch: usize, best_epoch: usize, seconds: f64) -> EpochReport {
+        let loss = 1.0;
+        EpochReport { epoch, train_loss: loss, validation_loss: loss, best_validation_loss: loss, best_epoch, seconds }
+    }
+
+    fn clock(seconds: &[(usize, f64)], jobs: usize) -> Clock {
+        let expected = seconds.iter().map(|&(epochs, seconds)| Expected { epochs, seconds }).collect();
+        Clock::of(expected, vec![State::Waiting; seconds.len()], Basis::default(), jobs)
+    }
+
     #[test]
     fn what_is_left_shrinks_and_ends_at_nothing() {
-        let catalogue = Catalogue::builtin().unwrap();
-        let clock = Clock::new(2, 1, &catalogue);
-        let report = |epoch| EpochReport {
-            epoch,
-            train_loss: 1.0,
-            validation_loss: 1.0,
-            best_validation_loss: 1.0,
-            best_epoch: epoch,
-            seconds: 60.0,
-        };
-        let line = clock.epoch("a", &report(1), 300);
-        assert!(line.contains("epoch 1") && line.contains(&format!("about {} left", duration(99.0 * 60.0))), "{line}");
-        assert!(line.contains(&format!("(all: {})", duration(199.0 * 60.0))), "{line}");
-        assert!(clock.ended("a", 300).contains(&format!("1 of 2, about {}", duration(100.0 * 60.0))));
-        clock.epoch("b", &report(2), 300);
-        assert!(clock.ended("b", 300).contains(&format!("2 of 2, about {}", duration(0.0))));
+        let config = TrainConfig { patience: 10, max_epochs: 300, ..TrainConfig::default() };
+        let clock = clock(&[(100, 1.0), (100, 2.0)], 1);
+        assert_eq!(clock.all(), 300.0);
+        // Three times as slow as expected, and so will be what waits.
+        assert_eq!(clock.epoch(0, &report(1, 1, 3.0), &config), (297.0, 297.0 + 600.0));
+        // An epoch that took long counts as one of two.
+        assert_eq!(clock.epoch(0, &report(2, 2, 5.0), &config).0, 98.0 * 4.0);
+        assert_eq!(clock.epoch(0, &report(150, 150, 4.0), &config).0, 10.0 * 4.0, "patience is left in full");
+        assert_eq!(clock.epoch(0, &report(299, 299, 4.0), &config).0, 4.0, "the limit is near");
+        assert_eq!(clock.ended(0), (1, 4.0 * 200.0));
+        assert_eq!(clock.ended(1), (2, 0.0));
+    }
+
+    /// Weights that are there already end a training without an epoch: nothing is learnt from them.
+    #[test]
+    fn trainings_without_epochs_leave_the_estimate_of_the_others_alone() {
+        let clock = clock(&[(100, 1.0), (100, 1.0), (50, 2.0)], 2);
+        assert_eq!(clock.all(), 150.0);
+        clock.inner.lock().unwrap().states[0] = State::Begun;
+        assert_eq!(clock.all(), 100.0);
+        assert_eq!(clock.ended(0), (1, 100.0));
+        assert_eq!(clock.ended(1), (2, 100.0), "one alone cannot be shared");
+        assert_eq!(clock.ended(2), (3, 0.0));
     }
 }

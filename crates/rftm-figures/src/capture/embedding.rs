@@ -9,7 +9,7 @@ use rftm_tensor::{Tensor, reduce};
 
 use super::cells::{CellJob, trained};
 use super::internals::{latents, reads, twin};
-use super::{Capture, Datasets};
+use super::{Capture, Datasets, Event};
 use crate::error::{Error, Result};
 use crate::figure::Figure;
 use crate::sheet::Sheet;
@@ -44,7 +44,7 @@ pub(crate) fn stages(capture: &Capture<'_>, datasets: &Datasets) -> Result<Sheet
     })?;
     let labels: Vec<u8> = parts.test.labels().collect();
     for (stage, vectors) in STAGES.into_iter().zip(vectors) {
-        capture.watch.say(&format!("t-SNE of {count} vectors: {stage}"));
+        capture.watch.event(&Event::Working { what: &format!("t-SNE of {count} vectors: {stage}") });
         let points = embed(&vectors, count, job.cell.train.seed)?;
         for (index, point) in points.chunks_exact(2).enumerate() {
             let anomaly = u8::from(parts.anomalous[index]).to_string();

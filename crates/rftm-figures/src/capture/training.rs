@@ -11,6 +11,7 @@ use rftm_nn::StateDict;
 use crate::error::{Error, IoContext, Result};
 
 use super::clock::Clock;
+use super::watch::{Event, Watch};
 
 /// The file of the weights, which is the trainer's checkpoint: training again from it ends at once, with the weights of
 /// the best epoch and the whole history.
@@ -32,7 +33,21 @@ pub(crate) struct Training<'a> {
     /// Whether the weights after epochs 1, 2, 4, 8, ... are kept, too.
     pub(crate) snapshots: bool,
     pub(crate) stop: &'a AtomicBool,
-    pub(crate) clock: Option<(&'a Clock, &'a dyn super::Watch)>,
+    pub(crate) progress: Option<Progress<'a>>,
+}
+
+/// Where the epochs of a training are told.
+#[derive(Clone, Copy)]
+pub(crate) struct Progress<'a> {
+    /// Its place among the trainings of the capture.
+    pub(crate) job: usize,
+    pub(crate) clock: &'a Clock,
+    pub(crate) watch: &'a dyn Watch,
+}
+
+/// Whether a training has begun in `folder`.
+pub(crate) fn has_begun(folder: &Path) -> bool {
+    folder.join(FILE).is_file()
 }
 
 impl Training<'_> {
@@ -47,13 +62,13 @@ impl Training<'_> {
             return Err(error);
         }
         match outcome {
-            TrainOutcome::Finished(report) => {
-                if let Some((clock, watch)) = self.clock {
-                    watch.say(&clock.ended(self.name, self.config.max_epochs));
+            TrainOutcome::Finished(report) => Ok(Trained { model, report, folder: self.folder }),
+            TrainOutcome::Interrupted { epoch } => {
+                if let Some(Progress { watch, .. }) = self.progress {
+                    watch.event(&Event::Interrupted { name: self.name, epoch: epoch + 1 });
                 }
-                Ok(Trained { model, report, folder: self.folder })
+                Err(Error::Stopped)
             }
-            TrainOutcome::Interrupted { .. } => Err(Error::Stopped),
         }
     }
 }
@@ -84,8 +99,10 @@ struct Follow<'a> {
 
 impl Observer for Follow<'_> {
     fn epoch(&mut self, report: &EpochReport) {
-        if let Some((clock, watch)) = self.training.clock {
-            watch.progress(&clock.epoch(self.training.name, report, self.training.config.max_epochs));
+        let Training { name, config, progress, .. } = self.training;
+        if let Some(Progress { job, clock, watch }) = *progress {
+            let (training_left, left) = clock.epoch(job, report, config);
+            watch.event(&Event::Epoch { name, report, training_left, left });
         }
     }
 

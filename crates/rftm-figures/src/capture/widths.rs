@@ -5,29 +5,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rftm_data::{Dataset, DatasetId, Part, Subset};
-use rftm_experiments::DatasetProtocol;
+use rftm_experiments::{Cell, DatasetProtocol};
 use rftm_metrics::{auroc, mean_std, quantile};
 use rftm_models::{
     Architecture, Capacities, MemorySpec, ModelKind, ModelSpec, SCORING_BATCH, TrainConfig, reconstruct,
 };
 use rftm_rng::{rng, sample_sorted};
 
-use super::clock::Clock;
+use super::cells::CellJob;
 use super::outputs::to_pixels;
-use super::training::Training;
+use super::training::{Progress, Training};
 use super::{Capture, Datasets};
 use crate::error::{Error, Result};
-use crate::figure::{Figure, widths_folder};
+use crate::figure::{Figure, WIDTH_EXAMPLES, WIDTH_MODELS, WIDTH_POWERS, widths_folder};
 use crate::sheet::{Source, hex};
-
-/// The models: the paper's, and beyond the paper the twin memory in the same bottleneck.
-const MODELS: [ModelKind; 2] = [ModelKind::Ae, ModelKind::Rftm];
-
-/// The bottlenecks of the paper: 2, 4, 8, ..., 512.
-const POWERS: std::ops::RangeInclusive<u32> = 1..=9;
-
-/// The classes of the example images: digit 5 and trousers, as in the paper.
-const EXAMPLES: [u8; 2] = [5, 1];
 
 /// A model and the width of its bottleneck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,27 +38,38 @@ impl WidthJob {
         format!("{}-{:03}", self.kind, self.width)
     }
 
+    /// The folder of its weights.
+    pub(crate) fn folder(self, capture: &Capture<'_>) -> PathBuf {
+        let trial = capture.max_epochs.map(|epochs| format!("-{epochs}-epochs")).unwrap_or_default();
+        capture.weights.join(format!("fig1-{}{trial}", self.id()))
+    }
+
+    /// The cell that takes as long: the width of the bottleneck hardly counts.
+    pub(crate) fn like(self, capture: &Capture<'_>) -> Result<Cell> {
+        CellJob::new(capture, self.kind).map(|job| job.cell)
+    }
+
     fn path(self, capture: &Capture<'_>) -> PathBuf {
         widths_folder(capture.out).join(format!("{}.csv", self.id()))
     }
 }
 
-/// The trainings whose files are not there yet.
-pub(crate) fn jobs(capture: &Capture<'_>) -> Result<Vec<WidthJob>> {
+/// The trainings whose files are not there yet. One that cannot be read is written again.
+pub(crate) fn jobs(capture: &Capture<'_>) -> Vec<WidthJob> {
     let mut lacking = Vec::new();
-    for width in POWERS.map(|power| 1 << power) {
-        for kind in MODELS {
+    for width in WIDTH_POWERS.map(|power| 1 << power) {
+        for kind in WIDTH_MODELS {
             let job = WidthJob { kind, width };
-            if Source::read(&job.path(capture))?.is_none() {
+            if !matches!(Source::read(&job.path(capture)), Ok(Some(_))) {
                 lacking.push(job);
             }
         }
     }
-    Ok(lacking)
+    lacking
 }
 
 /// Trains one width on all classes, scores both test sets, and writes the file.
-pub(crate) fn run(capture: &Capture<'_>, job: WidthJob, datasets: &Datasets, clock: &Clock) -> Result<()> {
+pub(crate) fn run(capture: &Capture<'_>, job: WidthJob, datasets: &Datasets, progress: Progress<'_>) -> Result<()> {
     let subject = capture.subject;
     let [normal, other] = [subject.dataset, subject.other].map(|id| known(capture, datasets, id));
     let ((protocol, normal), (_, other)) = (normal?, other?);
@@ -91,15 +93,14 @@ pub(crate) fn run(capture: &Capture<'_>, job: WidthJob, datasets: &Datasets, clo
     let subset = |dataset, part, indices| Subset::new(dataset, part, indices, shared.convention.scaling(), true);
     let [train, validation] = split(normal.train.len(), shared.split_seed, normal.class_names.len())
         .map(|indices| subset(normal, Part::Train, indices));
-    let trial = capture.max_epochs.map(|epochs| format!("-{epochs}-epochs")).unwrap_or_default();
     let training = Training {
         name: &job.to_string(),
         spec: &spec,
         config: &config,
-        folder: capture.weights.join(format!("fig1-{}{trial}", job.id())),
+        folder: job.folder(capture),
         snapshots: false,
         stop: capture.stop,
-        clock: Some((clock, capture.watch)),
+        progress: Some(progress),
     };
     let mut trained = training.run(&train, &validation)?;
 
@@ -118,7 +119,7 @@ pub(crate) fn run(capture: &Capture<'_>, job: WidthJob, datasets: &Datasets, clo
         sheet.note(name, value);
     }
     let mut scores = Vec::new();
-    for (name, dataset, class) in [("normal", normal, EXAMPLES[0]), ("anomalous", other, EXAMPLES[1])] {
+    for (name, dataset, class) in [("normal", normal, WIDTH_EXAMPLES[0]), ("anomalous", other, WIDTH_EXAMPLES[1])] {
         sheet.note(name, format!("test images of {}, SHA-256 {}", dataset.id, dataset.checksum));
         let all = subset(dataset, Part::Test, (0..dataset.test.len() as u32).collect());
         let errors: Vec<f64> = trained.model.scores(&all)?.into_iter().map(f64::from).collect();

@@ -1,18 +1,37 @@
 //! AUROC of every class as bars, the paper's as ticks, from the ledger.
 
+use std::path::Path;
+
 use plotters::prelude::*;
-use rftm_experiments::{Catalogue, Ledger, Metric, Row, RowClass, Scope, Table, tables};
-use rftm_models::ModelKind;
+use rftm_experiments::{Catalogue, Comparison, Ledger, MeanStd, Metric, RowClass, Scope, Table, tables};
 
 use super::Parts;
 use super::canvas::{
-    Axes, FAINT, HPosition, INK, TEXT, VPosition, chart, legend, model_colour, model_title, plain, render, text,
+    Axes, FAINT, HPosition, INK, Mark, TEXT, VPosition, chart, legend, model_colour, model_title, plain, render, steps,
+    text,
 };
+use super::charts::distinct;
 use crate::error::Result;
+use crate::figure::Figure;
+use crate::sheet::{Row, Sheet, Source};
 
 /// None if the ledger has nothing for Table 1 in the protocol's reading.
 pub(crate) fn draw(catalogue: &Catalogue, ledger: &Ledger) -> Result<Option<Parts>> {
-    let Some(definition) = catalogue.definition("table1") else { return Ok(None) };
+    let Some(sheet) = sheet(catalogue, ledger) else { return Ok(None) };
+    // Drawn from the file's text, so that the picture cannot show other numbers than the file.
+    let source = Source::parse(Path::new("auroc.csv"), &sheet.text())?;
+    let svg = picture(&source)?;
+    let caption = "From the ledger, as in [Table 1](#table1): the mean over the seeds that are done. A line without a bar has not \
+                   run yet. 50 %, dashed, is chance; below it, anomalies are reconstructed better than normal images."
+        .to_owned();
+    Ok(Some(Parts { svg, caption, alt: LABEL.to_owned(), data: Some(sheet) }))
+}
+
+const LABEL: &str = "AUROC of every class and model as bars, the paper's values as ticks.";
+
+/// All classes, so that a gap shows what has not run, and bars are as wide in every panel.
+fn sheet(catalogue: &Catalogue, ledger: &Ledger) -> Option<Sheet> {
+    let definition = catalogue.definition("table1")?;
     let usual = catalogue.variant(definition);
     let shown = |table: &Table| {
         let variant = table.variant;
@@ -24,70 +43,100 @@ pub(crate) fn draw(catalogue: &Catalogue, ledger: &Ledger) -> Result<Option<Part
     let mut tables = tables(catalogue, definition, ledger, &Scope::Everything);
     tables.retain(shown);
     if tables.is_empty() {
-        return Ok(None);
+        return None;
     }
-    let label = "AUROC of every class and model as bars, the paper's values as ticks.";
+    let columns = ["panel", "class", "model", "seeds", "ours", "deviation", "paper", "paper deviation"];
+    let mut sheet = Sheet::new(&columns);
+    sheet.note("figure", Figure::Auroc.id());
+    sheet.note("command", Figure::Auroc.command());
+    sheet.note("unit", "percent");
+    for table in &tables {
+        let padding = table.variant.padding.map(|padding| format!(" (padding {padding})")).unwrap_or_default();
+        let panel = format!("{}{padding}", table.dataset_title);
+        let classes = catalogue.protocol.dataset(table.dataset).map_or(&[][..], |dataset| &dataset.classes);
+        for (label, class) in (0..).zip(classes) {
+            for &kind in &definition.models {
+                let row = table.rows.iter().find(|row| {
+                    row.model == kind && matches!(row.class, RowClass::Class { label: one, .. } if one == label)
+                });
+                let place = Metric::ALL.iter().position(|metric| *metric == Metric::Auroc);
+                let ours =
+                    row.zip(place).and_then(|(row, place)| row.values.get(place)).and_then(|one: &Comparison| one.ours);
+                let paper = catalogue.paper.get(table.dataset, label, kind, Metric::Auroc);
+                let seeds = row.map_or(0, |row| row.seeds_done).to_string();
+                let named = [panel.clone(), class.clone(), kind.to_string(), seeds];
+                sheet.push(named.into_iter().chain(fields(ours)).chain(fields(paper)).collect());
+            }
+        }
+    }
+    Some(sheet)
+}
+
+/// Mean and deviation, empty where there is none.
+fn fields(value: Option<MeanStd>) -> [String; 2] {
+    let text = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
+    [text(value.map(|value| value.mean)), text(value.and_then(|value| value.std))]
+}
+
+fn picture(source: &Source) -> Result<String> {
+    struct Bar<'a> {
+        class: &'a str,
+        model: &'a str,
+        ours: Option<f64>,
+        paper: Option<f64>,
+    }
+    let number = |row: Row<'_>, column| match row.text(column)? {
+        "" => Ok(None),
+        _ => row.number(column).map(Some),
+    };
+    let (panels, models) = (distinct(source, "panel")?, distinct(source, "model")?);
+    let mut bars: Vec<Vec<Bar<'_>>> = panels.iter().map(|_| Vec::new()).collect();
+    for row in source.rows() {
+        let panel = row.text("panel")?;
+        let (ours, paper) = (number(row, "ours")?, number(row, "paper")?);
+        if let Some(place) = panels.iter().position(|known| known == panel) {
+            bars[place].push(Bar { class: row.text("class")?, model: row.text("model")?, ours, paper });
+        }
+    }
     let height = 560;
-    let svg = render("auroc", (1800, (70 + tables.len() * height) as u32), label, |area, _| {
-        let models =
-            definition.models.iter().map(|kind| (model_colour(kind.name()), model_title(kind.name()).to_owned()));
-        legend(area, (136, 34), &models.collect::<Vec<_>>())?;
-        let note = "black line: the paper";
-        area.draw_text(note, &text(TEXT - 4, FAINT, HPosition::Right, VPosition::Center), (1760, 34))?;
+    render("auroc", (1800, (70 + panels.len() * height) as u32), LABEL, |area, _| {
+        let of_models = models.iter().map(|model| (Mark::Bar(1.0), model_colour(model), model_title(model).to_owned()));
+        let paper = (Mark::Line(5, 1.0), INK, "the paper".to_owned());
+        legend(area, (136, 34), &of_models.chain([paper]).collect::<Vec<_>>())?;
         let (_, area) = area.split_vertically(70);
-        for (panel, table) in area.split_evenly((tables.len(), 1)).iter().zip(&tables) {
-            // All classes, so that a gap shows what has not run, and bars are as wide in every panel.
-            let classes: Vec<(u8, &str)> = match catalogue.protocol.dataset(table.dataset) {
-                Some(dataset) => (0..).zip(dataset.classes.iter().map(String::as_str)).collect(),
-                None => Vec::new(),
-            };
-            let padding = table.variant.padding.map(|padding| format!(", padding {padding}")).unwrap_or_default();
+        for ((panel, title), bars) in area.split_evenly((panels.len(), 1)).iter().zip(&panels).zip(&bars) {
+            let count = bars.len() / models.len().max(1);
             let none = |_: &f64| String::new();
             let axes = Axes {
-                title: &format!("{}{padding}", table.dataset_title),
-                x: (0.0, classes.len() as f64),
+                title,
+                x: (0.0, count as f64),
                 y: (0.0, 100.0),
-                names: ["", "AUROC, %"],
-                ticks: [0, 6],
+                names: ["class that is the anomaly", "AUROC, %"],
+                ticks: [Vec::new(), steps((0.0, 100.0), 5)],
                 format: [&none, &plain],
             };
-            let mut chart = chart(panel, &axes)?;
-            let width = 0.8 / definition.models.len() as f64;
-            for (place, (class, _)) in classes.iter().enumerate() {
-                for (index, &kind) in definition.models.iter().enumerate() {
-                    let left = place as f64 + 0.1 + index as f64 * width;
-                    let bar = ours(table, *class, kind).map(|mean| {
-                        Rectangle::new([(left, 0.0), (left + 0.92 * width, mean)], model_colour(kind.name()).filled())
-                    });
-                    chart.draw_series(bar)?;
-                    let paper = catalogue.paper.get(table.dataset, *class, kind, Metric::Auroc).map(|paper| {
-                        let ends = [(left - 0.01, paper.mean), (left + 0.93 * width, paper.mean)];
-                        PathElement::new(ends, INK.stroke_width(5))
-                    });
-                    chart.draw_series(paper)?;
-                }
+            let mut chart = chart(panel, axes)?;
+            let chance = ShapeStyle::from(FAINT).stroke_width(2);
+            chart.draw_series(DashedLineSeries::new([(0.0, 50.0), (count as f64, 50.0)], 8, 8, chance))?;
+            let width = 0.8 / models.len().max(1) as f64;
+            for (index, bar) in bars.iter().enumerate() {
+                let (place, model) = (index / models.len().max(1), index % models.len().max(1));
+                let left = place as f64 + 0.1 + model as f64 * width;
+                chart.draw_series(bar.ours.map(|mean| {
+                    Rectangle::new([(left, 0.0), (left + 0.92 * width, mean)], model_colour(bar.model).filled())
+                }))?;
+                chart.draw_series(bar.paper.map(|mean| {
+                    PathElement::new([(left - 0.01, mean), (left + 0.93 * width, mean)], INK.stroke_width(5))
+                }))?;
             }
             // Names in the middle of their groups, where the axis has no ticks.
             let style = text(TEXT - 4, INK, HPosition::Center, VPosition::Top);
-            for (place, (_, name)) in classes.iter().enumerate() {
+            for (place, group) in bars.chunks(models.len().max(1)).enumerate() {
                 let (x, y) = chart.backend_coord(&(place as f64 + 0.5, 0.0));
                 let (left, top) = panel.get_base_pixel();
-                panel.draw_text(name, &style, (x - left, y - top + 16))?;
+                panel.draw_text(group[0].class, &style, (x - left, y - top + 16))?;
             }
         }
         Ok(())
-    })?;
-    let caption = "From the ledger: the mean over the seeds that are done. A line without a bar has not run yet. 50 % is chance; \
-                   below it, anomalies are reconstructed better than normal images."
-        .to_owned();
-    Ok(Some(Parts { svg, caption, alt: label.to_owned() }))
-}
-
-/// The AUROC of ours, in percent.
-fn ours(table: &Table, label: u8, kind: ModelKind) -> Option<f64> {
-    let wanted =
-        |row: &&Row| matches!(row.class, RowClass::Class { label: one, .. } if one == label) && row.model == kind;
-    let row = table.rows.iter().find(wanted)?;
-    let metric = Metric::ALL.iter().position(|metric| *metric == Metric::Auroc)?;
-    row.values.get(metric)?.ours.map(|ours| ours.mean)
+    })
 }

@@ -8,6 +8,8 @@ use std::sync::OnceLock;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use plotters::coord::Shift;
+use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint};
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
 use resvg::tiny_skia::{ColorU8, Pixmap, Transform};
@@ -74,12 +76,12 @@ impl Overlay {
     }
 
     /// Round dots in one path: a tenth of the bytes of a circle for each.
-    pub(crate) fn dots(&mut self, points: &[(f64, f64)], diameter: f64, colour: RGBColor, opacity: f64) {
+    pub(crate) fn dots(&mut self, points: &[(f64, f64)], diameter: u32, colour: RGBColor) {
         let RGBColor(r, g, b) = colour;
         let _ = write!(
             self.svg,
-            "<path fill=\"none\" stroke=\"#{r:02x}{g:02x}{b:02x}\" stroke-opacity=\"{opacity}\" \
-             stroke-width=\"{diameter}\" stroke-linecap=\"round\" d=\""
+            "<path fill=\"none\" stroke=\"#{r:02x}{g:02x}{b:02x}\" stroke-width=\"{diameter}\" \
+             stroke-linecap=\"round\" d=\""
         );
         for (x, y) in points {
             let _ = write!(self.svg, "M{x:.1} {y:.1}h.1");
@@ -232,17 +234,78 @@ impl From<VPosition> for plotters::style::text_anchor::VPos {
     }
 }
 
+/// What stands for something in a chart and therefore in its legend: the same shape, thickness and opacity.
+#[derive(Clone, Copy)]
+pub(crate) enum Mark {
+    /// A bar of an opacity.
+    Bar(f64),
+    /// A bar of an opacity in a line of the full colour.
+    Outlined(f64),
+    /// A line of a thickness and an opacity.
+    Line(u32, f64),
+    /// A line with gaps, of a thickness.
+    Dashed(u32),
+    /// A dot of a radius.
+    Dot(u32),
+}
+
 /// A legend in one line above what it explains, so that it can cover nothing.
-pub(crate) fn legend(area: &Area<'_>, at: (i32, i32), entries: &[(RGBColor, String)]) -> Drawn {
+pub(crate) fn legend(area: &Area<'_>, at: (i32, i32), entries: &[(Mark, RGBColor, String)]) -> Drawn {
     let style = text(TEXT - 4, INK, HPosition::Left, VPosition::Center);
     let (mut x, y) = at;
-    for (colour, name) in entries {
-        area.draw(&Rectangle::new([(x, y - 10), (x + 30, y + 10)], colour.filled()))?;
-        area.draw_text(name, &style, (x + 40, y))?;
+    for (mark, colour, name) in entries {
+        let bar = [(x, y - 10), (x + 30, y + 10)];
+        let line = [(x - 2, y), (x + 32, y)];
+        match *mark {
+            Mark::Bar(opacity) => area.draw(&Rectangle::new(bar, colour.mix(opacity).filled()))?,
+            Mark::Outlined(opacity) => {
+                area.draw(&Rectangle::new(bar, colour.mix(opacity).filled()))?;
+                area.draw(&Rectangle::new(bar, colour.stroke_width(3)))?;
+            }
+            Mark::Line(width, opacity) => {
+                area.draw(&PathElement::new(line, colour.mix(opacity).stroke_width(width)))?;
+            }
+            Mark::Dashed(width) => {
+                for left in [x - 2, x + 20] {
+                    area.draw(&PathElement::new([(left, y), (left + 14, y)], colour.stroke_width(width)))?;
+                }
+            }
+            Mark::Dot(radius) => area.draw(&Circle::new((x + 15, y), radius, colour.filled()))?,
+        }
+        area.draw_text(name, &style, (x + 42, y))?;
         let (width, _) = area.estimate_text_size(name, &style)?;
-        x += 40 + width as i32 + 28;
+        x += 42 + width as i32 + 28;
     }
     Ok(())
+}
+
+/// The multiples of 1, 2 or 5 times a power of ten from `low` to `high`, about `count` of them.
+pub(crate) fn steps((low, high): (f64, f64), count: usize) -> Vec<f64> {
+    let rough = (high - low) / count.max(1) as f64;
+    if !(rough > 0.0 && rough.is_finite()) {
+        return Vec::new();
+    }
+    let power = 10_f64.powf(rough.log10().floor());
+    let step = [1.0, 2.0, 5.0, 10.0].map(|digit| digit * power).into_iter().find(|step| *step >= 0.999 * rough);
+    let step = step.unwrap_or(10.0 * power);
+    let first = (low / step - 1e-6).ceil() as i64;
+    let last = (high / step + 1e-6).floor() as i64;
+    (first..=last).map(|index| index as f64 * step).collect()
+}
+
+/// For an axis of decimal logarithms: those of 1, 2 and 5 times the powers of ten from `low` to `high`, or of the powers
+/// alone where these are many.
+pub(crate) fn decades((low, high): (f64, f64)) -> Vec<f64> {
+    let digits: &[f64] = if high - low > 3.5 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+    let powers = low.floor() as i64..=high.floor() as i64;
+    let ticks = powers.flat_map(|power| digits.iter().map(move |digit| power as f64 + digit.log10()));
+    ticks.filter(|tick| (low - 1e-9..=high + 1e-9).contains(tick)).collect()
+}
+
+/// The number of which `value` is the decimal logarithm, with the digits that a tick of [`decades`] needs.
+pub(crate) fn decade(value: &f64) -> String {
+    let decimals = (-(value + 1e-9).floor()).max(0.0) as usize;
+    format!("{:.decimals$}", 10_f64.powf(*value))
 }
 
 /// The axes of a chart.
@@ -251,32 +314,61 @@ pub(crate) struct Axes<'a> {
     pub(crate) x: (f64, f64),
     pub(crate) y: (f64, f64),
     pub(crate) names: [&'a str; 2],
-    pub(crate) ticks: [usize; 2],
+    /// Where the ticks are: see [`steps`] and [`decades`].
+    pub(crate) ticks: [Vec<f64>; 2],
     pub(crate) format: [&'a dyn Fn(&f64) -> String; 2],
 }
 
-pub(crate) type Chart<'a, 'b> = ChartContext<
-    'a,
-    SVGBackend<'b>,
-    Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::types::RangedCoordf64>,
->;
+/// An axis with the ticks it was told; plotters' own chooses them by their number alone.
+pub(crate) struct Scale {
+    axis: RangedCoordf64,
+    ticks: Vec<f64>,
+}
+
+impl Scale {
+    fn new((low, high): (f64, f64), ticks: Vec<f64>) -> Self {
+        Self { axis: (low..high).into(), ticks }
+    }
+}
+
+impl Ranged for Scale {
+    type FormatOption = DefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
+        self.axis.map(value, limit)
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+        // Ticks are bold; between them lie no others.
+        if hint.weight().allow_light_points() { Vec::new() } else { self.ticks.clone() }
+    }
+
+    fn range(&self) -> std::ops::Range<f64> {
+        self.axis.range()
+    }
+}
+
+pub(crate) type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Scale, Scale>>;
 
 /// A chart with its axes, grid and title.
-pub(crate) fn chart<'a, 'b>(area: &'a Area<'b>, axes: &Axes<'_>) -> Drawn<Chart<'a, 'b>> {
+pub(crate) fn chart<'a, 'b>(area: &'a Area<'b>, axes: Axes<'_>) -> Drawn<Chart<'a, 'b>> {
     let mut builder = ChartBuilder::on(area);
     builder.margin(16).margin_right(36).x_label_area_size(84).y_label_area_size(116);
     if !axes.title.is_empty() {
         builder.caption(axes.title, (FAMILY, HEADING).into_font().color(&INK));
     }
-    let mut chart = builder.build_cartesian_2d(axes.x.0..axes.x.1, axes.y.0..axes.y.1)?;
+    let [x_ticks, y_ticks] = axes.ticks;
+    let counts = [x_ticks.len(), y_ticks.len()];
+    let mut chart = builder.build_cartesian_2d(Scale::new(axes.x, x_ticks), Scale::new(axes.y, y_ticks))?;
     let label = (FAMILY, TEXT - 2).into_font().color(&FAINT);
     chart
         .configure_mesh()
         .light_line_style(TRANSPARENT)
         .bold_line_style(RGBColor(228, 231, 235))
         .axis_style(RGBColor(150, 156, 165))
-        .x_labels(axes.ticks[0])
-        .y_labels(axes.ticks[1])
+        .x_labels(counts[0])
+        .y_labels(counts[1])
         .x_label_formatter(axes.format[0])
         .y_label_formatter(axes.format[1])
         .x_desc(axes.names[0])
@@ -301,9 +393,11 @@ mod tests {
     fn a_drawing_is_the_same_each_time_in_both_forms() {
         let draw = || {
             render("test", (400, 200), "a \"test\"", |area, overlay| {
-                legend(area, (20, 30), &[(NORMAL, "normal".into()), (ANOMALOUS, "anomalous".into())])?;
+                let entries =
+                    [(Mark::Bar(1.0), NORMAL, "normal".into()), (Mark::Dot(8), ANOMALOUS, "anomalous".into())];
+                legend(area, (20, 30), &entries)?;
                 overlay.image((20, 60), &sprite(&[&[0, 255, 128, 64][..], &[9; 4]], 2, 1)?, 10)?;
-                overlay.dots(&[(200.0, 100.0), (210.0, 110.0)], 6.0, NORMAL, 0.5);
+                overlay.dots(&[(200.0, 100.0), (210.0, 110.0)], 6, NORMAL);
                 Ok(())
             })
             .unwrap()
@@ -325,6 +419,41 @@ mod tests {
         assert_eq!(colour(55, 65), [9; 3]);
         // Some of the text is dark.
         assert!((66..180).any(|x| colour(x, 30)[0] < 100), "the font was not found");
+    }
+
+    #[test]
+    fn ticks_are_round_numbers() {
+        let check = |range, count, expected: &[&str]| {
+            assert_eq!(steps(range, count).iter().map(plain).collect::<Vec<_>>(), expected);
+        };
+        check((0.0, 1.0), 5, &["0", "0.2", "0.4", "0.6", "0.8", "1"]);
+        check((0.0, 13.1), 6, &["0", "5", "10"]);
+        check((1.0, 172.0), 9, &["20", "40", "60", "80", "100", "120", "140", "160"]);
+        check((0.0, 100.0), 5, &["0", "20", "40", "60", "80", "100"]);
+        check((0.0, 0.0), 5, &[]);
+        let check = |low: f64, high: f64, expected: &[&str]| {
+            assert_eq!(decades((low.log10(), high.log10())).iter().map(decade).collect::<Vec<_>>(), expected);
+        };
+        check(0.006, 1.4, &["0.01", "0.02", "0.05", "0.1", "0.2", "0.5", "1"]);
+        check(0.0004, 12.0, &["0.001", "0.01", "0.1", "1", "10"]);
+        check(2.0, 20.0, &["2", "5", "10", "20"]);
+    }
+
+    /// The legend's sample of dots is what the dots are: same colour, nothing of it see-through.
+    #[test]
+    fn a_legend_shows_marks_as_the_chart_does() {
+        let colour = |mark: Mark| {
+            let draw = |area: &Area<'_>, _: &mut Overlay| legend(area, (20, 30), &[(mark, NORMAL, String::new())]);
+            let svg = render("test", (100, 60), "", draw).unwrap();
+            let map = Pixmap::decode_png(&png("test", &svg).unwrap()).unwrap();
+            map.pixel(35, 30).map(|pixel| [pixel.red(), pixel.green(), pixel.blue()]).unwrap()
+        };
+        for mark in [Mark::Bar(1.0), Mark::Line(4, 1.0), Mark::Dot(5)] {
+            assert_eq!(colour(mark), [0, 114, 178]);
+        }
+        let mixed = [0.0_f64, 114.0, 178.0].map(|channel| (255.0 - 0.5 * (255.0 - channel)) as i16);
+        let faint = colour(Mark::Bar(0.5)).map(i16::from);
+        assert!(faint.iter().zip(mixed).all(|(a, b)| (a - b).abs() <= 2), "{faint:?} {mixed:?}");
     }
 
     #[test]

@@ -6,8 +6,8 @@ use plotters::prelude::*;
 
 use super::Parts;
 use super::canvas::{
-    ANOMALOUS, Axes, FAINT, HEADING, HPosition, INK, NORMAL, TEXT, VPosition, bold, chart, legend, model_colour,
-    model_title, plain, render, text,
+    ANOMALOUS, Axes, FAINT, HEADING, HPosition, INK, Mark, NORMAL, TEXT, VPosition, bold, chart, decade, decades,
+    legend, model_colour, model_title, plain, render, steps,
 };
 use crate::error::Result;
 use crate::sheet::Source;
@@ -47,8 +47,9 @@ pub(crate) fn distributions(source: &Source) -> Result<Parts> {
     }
     let top = bins.values().flatten().flat_map(|bin| bin.counts).fold(1.0, f64::max) * 1.05;
     let label = "Four histograms of normalised scores, normal and anomalous samples, one for each model.";
+    let groups = [(NORMAL, "normal"), (ANOMALOUS, "anomalous")];
     let svg = render("fig3", (1800, 1300), label, |area, _| {
-        legend(area, (130, 34), &[(NORMAL, "normal".into()), (ANOMALOUS, "anomalous".into())])?;
+        legend(area, (130, 34), &groups.map(|(colour, name)| (Mark::Outlined(0.4), colour, name.to_owned())))?;
         let (_, area) = area.split_vertically(64);
         for (panel, model) in area.split_evenly((models.len().div_ceil(2).max(1), 2)).iter().zip(&models) {
             let axes = Axes {
@@ -56,15 +57,27 @@ pub(crate) fn distributions(source: &Source) -> Result<Parts> {
                 x: (0.0, 1.0),
                 y: (0.0, top),
                 names: ["score, min-max normalised", "share of the group, %"],
-                ticks: [6, 6],
+                ticks: [steps((0.0, 1.0), 5), steps((0.0, top), 6)],
                 format: [&plain, &plain],
             };
-            let mut chart = chart(panel, &axes)?;
-            for (group, colour) in [NORMAL, ANOMALOUS].into_iter().enumerate() {
-                let bars = bins.get(model.as_str()).into_iter().flatten();
-                chart.draw_series(bars.filter(|bin| bin.counts[group] > 0.0).map(|bin| {
-                    Rectangle::new([(bin.low, 0.0), (bin.high, bin.counts[group])], colour.mix(0.55).filled())
+            let mut chart = chart(panel, axes)?;
+            let bars = || bins.get(model.as_str()).into_iter().flatten();
+            for (group, (colour, _)) in groups.iter().enumerate() {
+                chart.draw_series(bars().filter(|bin| bin.counts[group] > 0.0).map(|bin| {
+                    Rectangle::new([(bin.low, 0.0), (bin.high, bin.counts[group])], colour.mix(0.4).filled())
                 }))?;
+            }
+            // Outlines above all bars, so that either group can be followed where they overlap; none along the axis.
+            for (group, (colour, _)) in groups.iter().enumerate() {
+                let bars: Vec<&Bin> = bars().collect();
+                for run in bars.chunk_by(|a, b| (a.counts[group] > 0.0) == (b.counts[group] > 0.0)) {
+                    let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
+                    if first.counts[group] > 0.0 {
+                        let top = run.iter().flat_map(|bin| [bin.low, bin.high].map(|x| (x, bin.counts[group])));
+                        let outline = [(first.low, 0.0)].into_iter().chain(top).chain([(last.high, 0.0)]);
+                        chart.draw_series(LineSeries::new(outline, colour.stroke_width(3)))?;
+                    }
+                }
             }
         }
         Ok(())
@@ -72,7 +85,7 @@ pub(crate) fn distributions(source: &Source) -> Result<Parts> {
     let caption = "Scores of the whole test set (Eq. 1), min-max normalised for each model, in 60 bins; each group sums to 100 %. \
                    The paper does not say which cell its Figure 3 shows; this is the cell of its Figure 5."
         .to_owned();
-    Ok(Parts { svg, caption, alt: label.to_owned() })
+    Ok(Parts { svg, caption, alt: label.to_owned(), data: None })
 }
 
 /// Figure 4.
@@ -94,26 +107,35 @@ pub(crate) fn curves(source: &Source) -> Result<Parts> {
         let entry = |model: &String| {
             let area =
                 areas.get(&(curve, model.as_str())).map(|area| format!(" {:.1}", 100.0 * area)).unwrap_or_default();
-            (model_colour(model), format!("{}{area}", model_title(model)))
+            (Mark::Line(6, 1.0), model_colour(model), format!("{}{area}", model_title(model)))
         };
         models.iter().map(entry).collect::<Vec<_>>()
     };
-    let told = |curve| named(curve).into_iter().map(|(_, name)| name).collect::<Vec<_>>().join(", ");
+    let told = |curve| named(curve).into_iter().map(|(_, _, name)| name).collect::<Vec<_>>().join(", ");
+    let recalled = points.iter().filter(|((curve, _), _)| *curve == "pr").flat_map(|(_, points)| points);
+    let share = recalled.filter(|(recall, _)| *recall >= 1.0).map(|(_, precision)| *precision).reduce(f64::min);
     let label = format!("ROC curves (area in percent: {}) and precision-recall curves ({}).", told("roc"), told("pr"));
     let svg = render("fig4", (1800, 920), &label, |area, _| {
         let panels = [
-            ("roc", "ROC", ["false positive rate", "true positive rate"]),
-            ("pr", "Precision and recall", ["recall", "precision"]),
+            ("roc", "ROC, and AUROC in %", ["false positive rate", "true positive rate"]),
+            ("pr", "Precision and recall, and AP in %", ["recall", "precision"]),
         ];
         for (panel, (curve, title, names)) in area.split_evenly((1, 2)).iter().zip(panels) {
             panel.draw_text(title, &bold(HEADING, INK, HPosition::Left, VPosition::Center), (100, 36))?;
             legend(panel, (100, 92), &named(curve))?;
             let (_, panel) = panel.split_vertically(120);
-            let axes = Axes { title: "", x: (0.0, 1.0), y: (0.0, 1.0), names, ticks: [6, 6], format: [&plain, &plain] };
-            let mut chart = chart(&panel, &axes)?;
-            if curve == "roc" {
-                let chance = ShapeStyle::from(FAINT).stroke_width(2);
-                chart.draw_series(DashedLineSeries::new([(0.0, 0.0), (1.0, 1.0)], 8, 8, chance))?;
+            let unit = (0.0, 1.0);
+            let ticks = [steps(unit, 5), steps(unit, 5)];
+            let axes = Axes { title: "", x: unit, y: unit, names, ticks, format: [&plain, &plain] };
+            let mut chart = chart(&panel, axes)?;
+            // What a coin reaches. All samples above the threshold: the share of anomalies among them.
+            let chance = match curve {
+                "roc" => Some([(0.0, 0.0), (1.0, 1.0)]),
+                _ => share.map(|share| [(0.0, share), (1.0, share)]),
+            };
+            if let Some(chance) = chance {
+                let style = ShapeStyle::from(FAINT).stroke_width(2);
+                chart.draw_series(DashedLineSeries::new(chance, 8, 8, style))?;
             }
             for model in &models {
                 let line = points.get(&(curve, model.as_str())).into_iter().flatten().copied();
@@ -123,10 +145,10 @@ pub(crate) fn curves(source: &Source) -> Result<Parts> {
         Ok(())
     })?;
     let caption =
-        "Legend: AUROC and average precision in percent, of all scores. The points drawn are thinned to what a \
-                   tenth of a pixel shows. Same cell as Figure 3."
+        "Legend: AUROC and average precision (AP) in percent, of all scores. Dashed: scores drawn at random. The points \
+         drawn are thinned to what a tenth of a pixel shows. Same cell as Figure 3."
             .to_owned();
-    Ok(Parts { svg, caption, alt: label })
+    Ok(Parts { svg, caption, alt: label, data: None })
 }
 
 /// Figure 7.
@@ -139,8 +161,10 @@ pub(crate) fn embedding(source: &Source) -> Result<Parts> {
     }
     let label = "Three clouds of points, encoder output, hippocampus read and cortex read, normal and anomalous samples \
                  coloured.";
+    let groups = [(NORMAL, "normal", 5), (ANOMALOUS, "anomalous", 7)];
     let svg = render("fig7", (1800, 720), label, |area, overlay| {
-        legend(area, (20, 34), &[(NORMAL, "normal".into()), (ANOMALOUS, "anomalous".into())])?;
+        let entries = groups.map(|(colour, name, _)| (Mark::Dot(9), colour, name.to_owned()));
+        legend(area, (20, 34), &entries)?;
         let (side, top) = (560.0, 130.0);
         for (place, stage) in stages.iter().enumerate() {
             let left = 20.0 + place as f64 * 600.0;
@@ -149,8 +173,8 @@ pub(crate) fn embedding(source: &Source) -> Result<Parts> {
             area.draw_text(&title, &bold(TEXT, INK, HPosition::Center, VPosition::Center), centre)?;
             let corners = [(left as i32, top as i32), ((left + side) as i32, (top + side) as i32)];
             area.draw(&Rectangle::new(corners, RGBColor(205, 210, 216).stroke_width(2)))?;
-            let Some(groups) = points.get(stage.as_str()) else { continue };
-            let all = || groups.iter().flatten();
+            let Some(clouds) = points.get(stage.as_str()) else { continue };
+            let all = || clouds.iter().flatten();
             let range = |of: fn(&(f64, f64)) -> f64| {
                 let values = || all().map(of);
                 (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max))
@@ -162,8 +186,8 @@ pub(crate) fn embedding(source: &Source) -> Result<Parts> {
                 let centred = |value: f64, low: f64, high: f64| (value - (low + high) / 2.0) * scale + side / 2.0;
                 (left + centred(x, x0, x1), top + centred(y, y0, y1))
             };
-            for (group, colour, opacity) in [(&groups[0], NORMAL, 0.45), (&groups[1], ANOMALOUS, 0.95)] {
-                overlay.dots(&group.iter().map(place).collect::<Vec<_>>(), 6.0, colour, opacity);
+            for (cloud, (colour, _, diameter)) in clouds.iter().zip(groups) {
+                overlay.dots(&cloud.iter().map(place).collect::<Vec<_>>(), diameter, colour);
             }
         }
         Ok(())
@@ -174,8 +198,11 @@ pub(crate) fn embedding(source: &Source) -> Result<Parts> {
          embedding for all three, drawn from a stream of the cell's seed. t-SNE keeps neighbours together; its distances \
          between groups, and holes, need not mean anything."
     );
-    Ok(Parts { svg, caption, alt: label.to_owned() })
+    Ok(Parts { svg, caption, alt: label.to_owned(), data: None })
 }
+
+/// The opacity of training losses.
+const FAINTLY: f64 = 0.45;
 
 /// Losses by epoch.
 pub(crate) fn histories(source: &Source) -> Result<Parts> {
@@ -198,29 +225,28 @@ pub(crate) fn histories(source: &Source) -> Result<Parts> {
     let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
     let label = "Training and validation loss of the four models by epoch, on a logarithmic scale.";
     let svg = render("curves", (1800, 900), label, |area, _| {
-        let entries: Vec<_> = models.iter().map(|model| (model_colour(model), model_title(model).to_owned())).collect();
-        legend(area, (136, 36), &entries)?;
-        let note = "strong: validation, faint: training, dot: the epoch whose weights were kept";
-        area.draw_text(note, &text(TEXT - 4, FAINT, HPosition::Right, VPosition::Center), (1760, 36))?;
+        let of_models =
+            models.iter().map(|model| (Mark::Line(6, 1.0), model_colour(model), model_title(model).to_owned()));
+        legend(area, (136, 36), &of_models.collect::<Vec<_>>())?;
+        let kinds =
+            [(Mark::Line(4, 1.0), "validation"), (Mark::Line(3, FAINTLY), "training"), (Mark::Dot(11), "weights kept")];
+        legend(area, (1020, 36), &kinds.map(|(mark, name)| (mark, INK, name.to_owned())))?;
         let (_, area) = area.split_vertically(64);
-        let power = |value: &f64| match 10_f64.powf(*value) {
-            loss if loss < 0.01 => format!("{loss:.4}"),
-            loss => format!("{loss:.3}"),
-        };
+        let y = (low - 0.05, high + 0.05);
         let axes = Axes {
             title: "",
             x: (1.0, last),
-            y: (low - 0.05, high + 0.05),
-            names: ["epoch", "mean squared error"],
-            ticks: [10, 8],
-            format: [&plain, &power],
+            y,
+            names: ["epoch", "mean squared error per pixel"],
+            ticks: [steps((1.0, last), 9), decades(y)],
+            format: [&plain, &decade],
         };
-        let mut chart = chart(&area, &axes)?;
+        let mut chart = chart(&area, axes)?;
         for model in &models {
             let colour = model_colour(model);
             let Some(epochs) = losses.get(model.as_str()) else { continue };
             let line = |which: usize| epochs.iter().map(move |(epoch, both)| (*epoch, both[which]));
-            chart.draw_series(LineSeries::new(line(0), colour.mix(0.4).stroke_width(2)))?;
+            chart.draw_series(LineSeries::new(line(0), colour.mix(FAINTLY).stroke_width(3)))?;
             chart.draw_series(LineSeries::new(line(1), colour.stroke_width(4)))?;
             let kept = best.get(model.as_str()).and_then(|best| line(1).find(|(epoch, _)| epoch == best));
             chart.draw_series(kept.map(|point| Circle::new(point, 11, colour.filled())))?;
@@ -231,5 +257,5 @@ pub(crate) fn histories(source: &Source) -> Result<Parts> {
         "Mean squared error of the training samples while the weights were changing, penalties included where a \
                    model has them, and of the validation samples after each epoch."
             .to_owned();
-    Ok(Parts { svg, caption, alt: label.to_owned() })
+    Ok(Parts { svg, caption, alt: label.to_owned(), data: None })
 }

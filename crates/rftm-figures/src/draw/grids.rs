@@ -1,11 +1,12 @@
 //! Figures made of images: 5, 6 and the residuals.
 
 use plotters::prelude::*;
+use resvg::tiny_skia::{ColorU8, Pixmap};
 
 use super::Parts;
 use super::canvas::{
-    ANOMALOUS, FAINT, HEADING, HPosition, INK, TEXT, VPosition, bold, model_colour, model_title, render, sprite, text,
-    tile,
+    ANOMALOUS, Drawn, FAINT, HEADING, HPosition, INK, TEXT, VPosition, bold, model_colour, model_title, pixmap, render,
+    sprite, text, tile,
 };
 use super::charts::distinct;
 use crate::error::Result;
@@ -51,7 +52,7 @@ pub(crate) fn reconstructions(source: &Source) -> Result<Parts> {
                 let y = top + 56 + (index / COLUMNS) as i32 * line;
                 let (colour, style): (_, fn(_, _, _, _) -> _) =
                     if image.anomalous { (RGBColor(176, 96, 0), bold) } else { (FAINT, text) };
-                let style = style(24, colour, HPosition::Center, VPosition::Center);
+                let style = style(26, colour, HPosition::Center, VPosition::Center);
                 area.draw_text(&image.label, &style, (x + SIDE, y + 14))?;
                 if image.anomalous {
                     let frame = [(x - 2, y + 28), (x + 2 * SIDE + 2, y + 32 + 2 * SIDE)];
@@ -63,7 +64,7 @@ pub(crate) fn reconstructions(source: &Source) -> Result<Parts> {
         Ok(())
     })?;
     let caption = "The class stands above each image; framed: the class that was held out of training.".to_owned();
-    Ok(Parts { svg, caption, alt: label.to_owned() })
+    Ok(Parts { svg, caption, alt: label.to_owned(), data: None })
 }
 
 /// Figure 6.
@@ -110,7 +111,7 @@ pub(crate) fn slots(source: &Source) -> Result<Parts> {
                    then would show if the memory had answered with that slot alone. What the hippocampus answers goes through \
                    the cortex, so its images are made of cortex slots, too. The paper does not say how it decodes."
         .to_owned();
-    Ok(Parts { svg, caption, alt: label.to_owned() })
+    Ok(Parts { svg, caption, alt: label.to_owned(), data: None })
 }
 
 /// Residuals of the highest scores.
@@ -140,7 +141,16 @@ pub(crate) fn residuals(source: &Source) -> Result<Parts> {
     const SCALE: i32 = 3;
     let cell = SCALE * SIDE + 10;
     let height = 110 + 3 * cell;
-    let svg = render("residuals", (1800, (models.len() as i32 * height + 20) as u32), label, |area, overlay| {
+    let below = 20 + models.len() as i32 * height;
+    let svg = render("residuals", (1800, (below + 70) as u32), label, |area, overlay| {
+        // The scale of the residuals.
+        let (left, wide) = (170 + 410, 640);
+        let colours: Vec<i16> = (-255..=255).collect();
+        overlay.image((left, below + 22), &strip(&colours, wide)?, 1)?;
+        let style = |side| text(TEXT - 4, INK, side, VPosition::Center);
+        area.draw_text("ink taken away: -255", &style(HPosition::Right), (left - 14, below + 34))?;
+        area.draw_text("255: ink added", &style(HPosition::Left), (left + wide + 14, below + 34))?;
+
         for (block, model) in models.iter().enumerate() {
             let top = 10 + block as i32 * height;
             for (side, group) in groups.iter().enumerate() {
@@ -154,7 +164,7 @@ pub(crate) fn residuals(source: &Source) -> Result<Parts> {
                 let shown = images.iter().filter(|image| image.model == *model && image.group == *group);
                 for (column, image) in shown.enumerate() {
                     let x = left + column as i32 * cell;
-                    let style = text(22, FAINT, HPosition::Center, VPosition::Center);
+                    let style = text(25, FAINT, HPosition::Center, VPosition::Center);
                     let above = format!("{}: {:.1}", image.label, image.score);
                     area.draw_text(&above, &style, (x + SCALE * SIDE / 2, top + 66))?;
                     let y = |row: i32| top + 86 + row * cell;
@@ -173,10 +183,23 @@ pub(crate) fn residuals(source: &Source) -> Result<Parts> {
         Ok(())
     })?;
     let caption =
-        "Class and score stand above each image. Residual: output minus input, red where the model adds ink, blue \
-                   where it takes ink away, white where both agree."
+        "Class and score stand above each image. Residual: output minus input in grey levels, red where the model adds ink, \
+         blue where it takes ink away, white where both agree; the strength of a colour is the square root of the difference, so that \
+         small ones are seen."
             .to_owned();
-    Ok(Parts { svg, caption, alt: label.to_owned() })
+    Ok(Parts { svg, caption, alt: label.to_owned(), data: None })
+}
+
+/// The colours of `differences` from left to right, `wide` pixels in all.
+fn strip(differences: &[i16], wide: i32) -> Drawn<Pixmap> {
+    const HIGH: u32 = 24;
+    let mut map = pixmap(wide as u32, HIGH)?;
+    let row: Vec<_> = (0..wide as usize)
+        .map(|x| diverging(differences[x * differences.len() / wide as usize]))
+        .map(|[r, g, b]| ColorU8::from_rgba(r, g, b, 255).premultiply())
+        .collect();
+    map.pixels_mut().chunks_exact_mut(row.len()).for_each(|pixels| pixels.copy_from_slice(&row));
+    Ok(map)
 }
 
 /// White at 0, red above, blue below (the ends of ColorBrewer's RdBu, which all kinds of colour vision tell apart).

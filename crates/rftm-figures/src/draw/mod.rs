@@ -13,7 +13,7 @@ use rftm_experiments::{Catalogue, Ledger};
 
 use crate::error::Result;
 use crate::figure::Figure;
-use crate::sheet::{Source, write_whole};
+use crate::sheet::{Sheet, Source, write_whole};
 
 /// A drawn figure and what is to be said about it.
 #[derive(Clone, Debug)]
@@ -26,15 +26,18 @@ pub struct Drawing {
     pub caption: String,
     /// What it shows, for those who do not see it.
     pub alt: String,
+    /// Its data, where they are not captured but follow from other files.
+    pub data: Option<Sheet>,
     /// The cells behind it, as "mnist class 2, ae, seed 1997" and ledger key.
     pub cells: Vec<(String, String)>,
 }
 
-/// What a drawing function makes: caption, text for those who do not see it, SVG.
+/// What a drawing function makes.
 pub(crate) struct Parts {
     pub(crate) svg: String,
     pub(crate) caption: String,
     pub(crate) alt: String,
+    pub(crate) data: Option<Sheet>,
 }
 
 /// Draws the figures that the results folder `out` has data for, in the order of [`Figure::ALL`].
@@ -45,15 +48,15 @@ pub fn drawings(catalogue: &Catalogue, ledger: &Ledger, out: &Path) -> Result<Ve
     let mut all = Vec::new();
     for figure in Figure::ALL {
         let drawn = match figure {
-            Figure::Fig1 => widths::draw(out)?.map(|parts| (parts, Vec::new())),
+            Figure::Fig1 => widths::draw(catalogue, out)?.map(|parts| (parts, Vec::new())),
             Figure::Auroc => auroc::draw(catalogue, ledger)?.map(|parts| (parts, Vec::new())),
             _ => match Source::read(&figure.data(out))? {
                 Some(source) => Some((one(figure, &source)?, cells(&source))),
                 None => None,
             },
         };
-        if let Some((Parts { svg, caption, alt }, cells)) = drawn {
-            all.push(Drawing { figure, svg, caption, alt, cells });
+        if let Some((Parts { svg, caption, alt, data }, cells)) = drawn {
+            all.push(Drawing { figure, svg, caption, alt, data, cells });
         }
     }
     Ok(all)
@@ -81,7 +84,7 @@ fn cells(source: &Source) -> Vec<(String, String)> {
     source.notes("cell").filter_map(split).collect()
 }
 
-/// Writes each drawing as SVG and PNG into `out/figures`; the files written.
+/// Writes each drawing as SVG and PNG into `out/figures`, and its data where they are not there already; the files written.
 ///
 /// # Errors
 /// A file that cannot be written.
@@ -92,6 +95,11 @@ pub fn write_drawings(drawings: &[Drawing], out: &Path) -> Result<Vec<PathBuf>> 
         for (extension, content) in [("svg", drawing.svg.as_bytes()), ("png", &png)] {
             let path = drawing.figure.image(out, extension);
             write_whole(&path, content)?;
+            written.push(path);
+        }
+        if let Some(data) = &drawing.data {
+            let path = drawing.figure.data(out);
+            data.write(&path)?;
             written.push(path);
         }
     }

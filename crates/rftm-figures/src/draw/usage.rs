@@ -3,7 +3,7 @@
 use plotters::prelude::*;
 
 use super::Parts;
-use super::canvas::{ANOMALOUS, Axes, NORMAL, chart, legend, plain, render};
+use super::canvas::{ANOMALOUS, Axes, Mark, NORMAL, chart, legend, plain, render, steps};
 use super::charts::distinct;
 use crate::error::Result;
 use crate::sheet::Source;
@@ -27,6 +27,9 @@ fn spread(slots: &Slots) -> Spread {
     Spread { slots: slots.len(), read: slots.iter().filter(|(reads, _)| reads[0] + reads[1] > 0.0).count(), entropy }
 }
 
+/// The opacity of bars, through which the grid is seen.
+const OPACITY: f64 = 0.6;
+
 pub(crate) fn draw(source: &Source) -> Result<Parts> {
     let units = distinct(source, "unit")?;
     let mut memories: Vec<Slots> = vec![Vec::new(); units.len()];
@@ -38,12 +41,15 @@ pub(crate) fn draw(source: &Source) -> Result<Parts> {
         }
     }
     let spreads: Vec<Spread> = memories.iter().map(spread).collect();
+    let samples: Option<f64> = source.note("samples").and_then(|samples| samples.parse().ok());
     let told: Vec<String> = units
         .iter()
-        .zip(&spreads)
-        .map(|(unit, Spread { slots, read, entropy })| {
+        .zip(spreads.iter().zip(&memories))
+        .map(|(unit, (Spread { slots, read, entropy }, reads))| {
+            let all: f64 = reads.iter().map(|(reads, _)| reads[0] + reads[1]).sum();
+            let each = samples.map(|samples| format!("a test image reads {:.1} slots; ", all / samples)).unwrap_or_default();
             format!(
-                "{unit}: {read} of {slots} slots are ever read; the entropy of the weights is {entropy:.2} of at most {:.2} \
+                "{unit}: {each}{read} of {slots} slots are ever read; the entropy of the weights is {entropy:.2} of at most {:.2} \
                  bits, as much as {:.0} slots read alike",
                 (*slots as f64).log2(),
                 entropy.exp2()
@@ -52,7 +58,8 @@ pub(crate) fn draw(source: &Source) -> Result<Parts> {
         .collect();
     let label = format!("How often each memory slot is read. {}.", told.join(". "));
     let svg = render("usage", (1800, 860), &label, |area, _| {
-        legend(area, (136, 34), &[(NORMAL, "normal".into()), (ANOMALOUS, "anomalous".into())])?;
+        let entries = [(Mark::Bar(OPACITY), NORMAL, "normal".into()), (Mark::Dot(8), ANOMALOUS, "anomalous".into())];
+        legend(area, (136, 34), &entries)?;
         let (_, area) = area.split_vertically(64);
         for ((panel, unit), slots) in area.split_evenly((1, 2)).iter().zip(&units).zip(&mut memories) {
             slots.sort_by(|a, b| b.0[0].total_cmp(&a.0[0]).then(b.0[1].total_cmp(&a.0[1])));
@@ -60,18 +67,19 @@ pub(crate) fn draw(source: &Source) -> Result<Parts> {
             let totals = [0, 1].map(|group| slots.iter().map(|(reads, _)| reads[group]).sum::<f64>().max(1.0));
             let share = |slot: &([f64; 2], f64), group: usize| 100.0 * slot.0[group] / totals[group];
             let top = slots.iter().flat_map(|slot| [share(slot, 0), share(slot, 1)]).fold(0.0, f64::max) * 1.05;
+            let (x, y) = ((0.0, slots.len() as f64), (0.0, top.max(1e-6)));
             let axes = Axes {
                 title: unit,
-                x: (0.0, slots.len() as f64),
-                y: (0.0, top.max(1e-6)),
+                x,
+                y,
                 names: ["slots, those read most by normal samples first", "share of the reads, %"],
-                ticks: [6, 6],
+                ticks: [steps(x, 5), steps(y, 6)],
                 format: [&plain, &plain],
             };
-            let mut chart = chart(panel, &axes)?;
+            let mut chart = chart(panel, axes)?;
             let bars = (0_u32..).map(f64::from).zip(slots.iter()).filter(|(_, slot)| slot.0[0] > 0.0);
             chart.draw_series(bars.map(|(place, slot)| {
-                Rectangle::new([(place, 0.0), (place + 1.0, share(slot, 0))], NORMAL.mix(0.6).filled())
+                Rectangle::new([(place, 0.0), (place + 1.0, share(slot, 0))], NORMAL.mix(OPACITY).filled())
             }))?;
             let dots = (0_u32..).map(f64::from).zip(slots.iter()).filter(|(_, slot)| slot.0[1] > 0.0);
             let size = if slots.len() > 100 { 3 } else { 8 };
@@ -82,10 +90,10 @@ pub(crate) fn draw(source: &Source) -> Result<Parts> {
         Ok(())
     })?;
     let caption = format!(
-        "Every test image reads up to 15 hippocampus and 5 cortex slots. {}. Bars: normal samples, dots: anomalous ones.",
+        "Which slots the test images read: {}. Bars: normal samples, dots: anomalous ones, each as shares of their own reads.",
         told.join(". ")
     );
-    Ok(Parts { svg, caption, alt: label })
+    Ok(Parts { svg, caption, alt: label, data: None })
 }
 
 #[cfg(test)]
