@@ -122,7 +122,7 @@ impl Builder {
     ///
     /// # Errors
     /// Too few samples, a missing value where none is allowed, or a column without any value.
-    pub fn plan(&self, data: &Data) -> Result<Plan> {
+    pub fn plan<'a>(&self, data: &'a Data) -> Result<Plan<'a>> {
         let split = Split::new(data, self.seed)?;
         let features = Features::learn(data, &split.rows, self.scaling, self.missing)?;
         features.check(data, 1)?;
@@ -150,7 +150,7 @@ impl Builder {
         // A rule that cannot be kept should be known before an hour of training: any scores tell.
         Threshold::new(rule, &vec![0.0; split.calibration.len()])?;
         let origin = self.origin.clone().unwrap_or_else(|| Origin { source: None, sha256: checksum(data) });
-        Ok(Plan { features, spec: ModelSpec { architecture, ..base }, config, rule, split, origin })
+        Ok(Plan { data, features, spec: ModelSpec { architecture, ..base }, config, rule, split, origin })
     }
 
     /// Fits a detector. Every sample should be normal; labels have no place here.
@@ -158,12 +158,13 @@ impl Builder {
     /// # Errors
     /// As [`plan`](Self::plan), a setting out of range, or a training that diverges.
     pub fn fit(&self, data: &Data) -> Result<Detector> {
-        self.plan(data)?.fit(data, &mut Silent)
+        self.plan(data)?.fit(&mut Silent)
     }
 }
 
 /// What a [`Builder`] decided for some data.
-pub struct Plan {
+pub struct Plan<'a> {
+    data: &'a Data,
     features: Features,
     spec: ModelSpec,
     config: TrainConfig,
@@ -172,7 +173,7 @@ pub struct Plan {
     origin: Origin,
 }
 
-impl Plan {
+impl Plan<'_> {
     /// Encoder, decoder and memory.
     #[must_use]
     pub fn spec(&self) -> &ModelSpec {
@@ -195,8 +196,8 @@ impl Plan {
     ///
     /// # Errors
     /// A setting out of range, a training that diverges, or [`Error::Interrupted`].
-    pub fn fit(self, data: &Data, observer: &mut dyn Observer) -> Result<Detector> {
-        let Self { features, spec, config, rule, split, origin } = self;
+    pub fn fit(self, observer: &mut dyn Observer) -> Result<Detector> {
+        let Self { data, features, spec, config, rule, split, origin } = self;
         let prepared = |samples| Prepared::new(data, &features, samples);
         let mut model = Model::new(&spec, config.seed)?;
         let outcome =

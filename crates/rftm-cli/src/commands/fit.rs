@@ -36,7 +36,7 @@ pub(crate) fn run(args: FitArgs) -> Result<()> {
     }
     let plan = builder.plan(&data).with_context(|| args.input.display().to_string())?;
     let mut watch = Watch::new(plan.config().max_epochs, args.read.quiet, interrupt()?);
-    let mut detector = plan.fit(&data, &mut watch)?;
+    let mut detector = plan.fit(&mut watch)?;
     drop(watch);
     detector.save(&args.output)?;
     let mut out = io::stdout().lock();
