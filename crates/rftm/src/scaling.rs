@@ -63,13 +63,16 @@ const CONSTANT: f64 = 1e-4;
 /// The same for a column that was always 0, where "one in ten thousand" says nothing.
 const ALWAYS_ZERO: f64 = 1e-3;
 
-/// Deviation below which the indicator of a category is not stretched: a category of one row in ten thousand would
-/// outweigh a hundred other columns.
+/// Deviation below which the indicator of a category is not stretched, not even if no row or every row has it: a category
+/// of one row in ten thousand would outweigh a hundred other columns.
 const CATEGORY_FLOOR: f64 = 0.1;
+
+/// Lengths whose inverse is a number of 32 bits with all its digits, either way. What varies by less is constant.
+const LENGTHS: (f64, f64) = (1e-30, 1e37);
 
 impl Affine {
     fn new(shift: f64, length: f64) -> Self {
-        Self { shift: shift as f32, scale: (1.0 / length) as f32 }
+        Self { shift: shift as f32, scale: (1.0 / length.clamp(LENGTHS.0, LENGTHS.1)) as f32 }
     }
 
     /// The number a model sees.
@@ -124,11 +127,7 @@ impl Affine {
 
     /// For the indicator of a category that a share of the rows has.
     pub(crate) fn indicator(share: f64) -> Self {
-        if share == 0.0 || share == 1.0 {
-            Self::constant(share)
-        } else {
-            Self::new(share, (share * (1.0 - share)).sqrt().max(CATEGORY_FLOOR))
-        }
+        Self::new(share, (share * (1.0 - share)).sqrt().max(CATEGORY_FLOOR))
     }
 }
 
@@ -165,7 +164,31 @@ mod tests {
         }
         assert!(Affine::indicator(0.0).apply(1.0) > 9.0);
         assert!(Affine::indicator(1.0).apply(0.0) < -9.0);
-        assert!(Affine::indicator(1e-4).apply(1.0) < 10.1);
+        for share in [0.0, 1e-4, 1.0] {
+            let affine = Affine::indicator(share);
+            assert!(affine.apply(1.0).abs().max(affine.apply(0.0).abs()) < 10.1, "{share}");
+        }
+    }
+
+    #[test]
+    fn lengths_beyond_32_bits_leave_usable_numbers() {
+        for scaling in Scaling::ALL {
+            for values in [
+                [1e-42_f32; 3],
+                [-3e38; 3],
+                [0.0, 3e-44, 6e-44],
+                [-f32::MAX, 0.0, f32::MAX],
+                [f32::MIN_POSITIVE, 1e-39, 2e-39],
+            ] {
+                let affine = Affine::learn(scaling, &mut values.to_vec());
+                let scaled = values.map(|x| affine.apply(x));
+                assert!(
+                    affine.scale.is_normal() && (1.0 / affine.scale).is_normal(),
+                    "{scaling} {values:?}: {affine:?}"
+                );
+                assert!(affine.shift.is_finite() && scaled.iter().all(|x| x.abs() < 100.0), "{values:?}: {scaled:?}");
+            }
+        }
     }
 
     #[test]
