@@ -23,27 +23,24 @@ for score in session.run(["score"], {"input": samples})[0]:
     print(repr(float(score)))
 "#;
 
-/// What onnxruntime makes of m.onnx, if there is one: scores of the rows of a file, or of windows over it.
-fn by_onnxruntime(folder: &Folder, rows: &str, width: usize) -> Option<Vec<f64>> {
+/// What onnxruntime makes of m.onnx: scores of the rows of a file, or of windows over it. An error if there is no
+/// onnxruntime.
+fn by_onnxruntime(folder: &Folder, rows: &str, width: usize) -> Result<Vec<f64>, String> {
     folder.write("score.py", SCRIPT);
     let python = std::env::var("RFTM_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let path = |name: &str| folder.path(name);
     let mut command = Command::new(&python);
     command.arg(path("score.py")).arg(path("m.onnx")).arg(path(rows)).arg(width.to_string());
     let output = match command.output() {
-        Err(error) => {
-            println!("SKIPPED: {python} did not start ({error}); set RFTM_PYTHON");
-            return None;
-        }
+        Err(error) => return Err(format!("{python} did not start ({error})")),
         Ok(output) => output,
     };
     let said = String::from_utf8(output.stdout).unwrap();
     if output.status.code() == Some(77) {
-        println!("SKIPPED: {python} has no onnxruntime ({}); set RFTM_PYTHON", said.trim());
-        return None;
+        return Err(format!("{python} has no onnxruntime ({})", said.trim()));
     }
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Some(said.lines().map(|line| line.parse().unwrap()).collect())
+    Ok(said.lines().map(|line| line.parse().unwrap()).collect())
 }
 
 #[test]
@@ -59,7 +56,10 @@ fn a_missing_category_is_the_same_in_the_graph() {
     folder.write("encoded.csv", "x,red,blue,else\n1,1,0,0\n2,0,1,0\n3,,,\n4,0,0,1\n,,,\n");
     let scores = folder.ok("score m.rftm new.csv");
     let ours = scores.lines().skip(1).map(|line| line.split(',').nth(1).unwrap().parse::<f64>().unwrap());
-    let Some(theirs) = by_onnxruntime(&folder, "encoded.csv", 1) else { return };
+    let theirs = match by_onnxruntime(&folder, "encoded.csv", 1) {
+        Ok(scores) => scores,
+        Err(problem) => return println!("SKIPPED: {problem}; set RFTM_PYTHON"),
+    };
     for (row, (a, b)) in ours.zip(&theirs).enumerate() {
         assert!((a - b).abs() <= 1e-4 * a.max(1.0), "row {row}: {a} here, {b} by onnxruntime");
     }
@@ -84,7 +84,10 @@ fn the_graph_scores_as_the_command_does() {
             .collect();
         assert!(ours.len() >= 20);
 
-        let Some(theirs) = by_onnxruntime(&folder, new, width) else { return };
+        let theirs = match by_onnxruntime(&folder, new, width) {
+            Ok(scores) => scores,
+            Err(problem) => return println!("SKIPPED: {problem}; set RFTM_PYTHON"),
+        };
         assert_eq!(theirs.len(), ours.len());
         for (row, (a, b)) in ours.iter().zip(&theirs).enumerate() {
             assert!((a - b).abs() <= 1e-4 * a.max(1.0), "{fit}, row {row}: {a} here, {b} by onnxruntime");

@@ -6,6 +6,7 @@ use rftm_data::Samples;
 use serde::{Deserialize, Serialize};
 
 use crate::defaults::FEWEST_OF_CATEGORY;
+use crate::scaling::quantile;
 use crate::{Affine, Column, Data, Error, Layout, Result, Scaling};
 
 /// What becomes of a missing value. (A missing category is never made up: it counts as "anything else".)
@@ -139,10 +140,10 @@ impl Features {
                 continue;
             }
             features.fill.push(match missing {
-                Missing::Median => median(&mut values),
+                Missing::Median => quantile(&values, 0.5)? as f32,
                 _ => (values.iter().map(|&x| f64::from(x)).sum::<f64>() / values.len() as f64) as f32,
             });
-            features.affine.push(Affine::learn(scaling, &mut values));
+            features.affine.push(Affine::learn(scaling, &values)?);
         }
         if missing == Missing::Refuse {
             features.fill.clear();
@@ -308,12 +309,6 @@ fn code(value: f32) -> Option<usize> {
 /// Which indicator a value of a categorical column sets: `others`, the last, unless it is that of a known category.
 pub(crate) fn indicator(value: f32, indicators: &[usize], others: usize) -> usize {
     code(value).and_then(|code| indicators.get(code)).copied().unwrap_or(others)
-}
-
-fn median(values: &mut [f32]) -> f32 {
-    values.sort_unstable_by(f32::total_cmp);
-    let half = values.len() / 2;
-    if values.len().is_multiple_of(2) { values[half - 1].midpoint(values[half]) } else { values[half] }
 }
 
 /// Some samples of the data, as a model sees them.

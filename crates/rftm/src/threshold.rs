@@ -3,6 +3,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{Beta, ContinuousCDF};
 
+use crate::scaling::quantile;
 use crate::{Error, Result};
 
 /// How the score is found above which a sample is called anomalous; from the calibration scores alone, so it can be
@@ -51,15 +52,11 @@ impl Threshold {
     /// # Errors
     /// A number out of range, or a rate that so few scores cannot promise.
     pub(crate) fn new(rule: Rule, sorted: &[f32]) -> Result<Self> {
-        let quantile = |q| {
-            let scores: Vec<f64> = sorted.iter().copied().map(f64::from).collect();
-            Ok::<_, Error>(rftm_metrics::quantile(&scores, q)?)
-        };
         let value = match rule {
             Rule::FalsePositiveRate(rate) => of_rate(rate, sorted)?,
-            Rule::Quantile(q) if (0.0..=1.0).contains(&q) => quantile(q)?,
+            Rule::Quantile(q) if (0.0..=1.0).contains(&q) => quantile(sorted, q)?,
             Rule::Quantile(q) => return Err(Error::setting("quantile", format!("{q} is not in [0, 1]"))),
-            Rule::Contamination(share) if (0.0..=0.5).contains(&share) => quantile(1.0 - share)?,
+            Rule::Contamination(share) if (0.0..=0.5).contains(&share) => quantile(sorted, 1.0 - share)?,
             Rule::Contamination(share) => {
                 return Err(Error::setting("contamination", format!("{share} is not in [0, 0.5]")));
             }
