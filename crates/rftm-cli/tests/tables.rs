@@ -24,7 +24,7 @@ fn three_commands_and_no_other_flag() {
         "rftm, hippocampus {50 slots, k 15",
         "5-64-32",
         "1600 to train, 200 to stop",
-        "false-positive rate 0.01; of calibrations like this 9 in 10 truly have 0.4",
+        "false-positive rate 0.01; of calibrations like this 9 in 10 truly have 0.18 to 2.35 %",
     ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
