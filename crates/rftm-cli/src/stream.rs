@@ -1,7 +1,7 @@
 //! From rows to batches of samples, in constant memory.
 
 use anyhow::Result;
-use rftm::{Data, Layout, Samples};
+use rftm::{Data, Layout};
 
 use crate::input::{Id, Next, Source};
 

@@ -23,6 +23,49 @@ for score in session.run(["score"], {"input": samples})[0]:
     print(repr(float(score)))
 "#;
 
+/// What onnxruntime makes of m.onnx: scores of the rows of a file, or of windows over it. An error if there is no
+/// onnxruntime.
+fn by_onnxruntime(folder: &Folder, rows: &str, width: usize) -> Result<Vec<f64>, String> {
+    folder.write("score.py", SCRIPT);
+    let python = std::env::var("RFTM_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let path = |name: &str| folder.path(name);
+    let mut command = Command::new(&python);
+    command.arg(path("score.py")).arg(path("m.onnx")).arg(path(rows)).arg(width.to_string());
+    let output = match command.output() {
+        Err(error) => return Err(format!("{python} did not start ({error})")),
+        Ok(output) => output,
+    };
+    let said = String::from_utf8(output.stdout).unwrap();
+    if output.status.code() == Some(77) {
+        return Err(format!("{python} has no onnxruntime ({})", said.trim()));
+    }
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(said.lines().map(|line| line.parse().unwrap()).collect())
+}
+
+#[test]
+fn a_missing_category_is_the_same_in_the_graph() {
+    let folder = Folder::new();
+    let colour = |i: usize| if i % 8 == 3 { "" } else { ["red", "blue"][i % 2] };
+    let rows: String = (0..80).map(|i| format!("{},{}\n", i % 7, colour(i))).collect();
+    folder.write("train.csv", "x,colour\n".to_owned() + &rows);
+    folder.ok("fit train.csv -o m.rftm --epochs 3 --categorical colour --missing mean");
+    folder.ok("export m.rftm -o m.onnx");
+    folder.write("new.csv", "x,colour\n1,red\n2,blue\n3,\n4,green\n,\n");
+    // The same rows as the graph takes them: red, blue, anything else; what is missing is missing in all three.
+    folder.write("encoded.csv", "x,red,blue,else\n1,1,0,0\n2,0,1,0\n3,,,\n4,0,0,1\n,,,\n");
+    let scores = folder.ok("score m.rftm new.csv");
+    let ours = scores.lines().skip(1).map(|line| line.split(',').nth(1).unwrap().parse::<f64>().unwrap());
+    let theirs = match by_onnxruntime(&folder, "encoded.csv", 1) {
+        Ok(scores) => scores,
+        Err(problem) => return println!("SKIPPED: {problem}; set RFTM_PYTHON"),
+    };
+    for (row, (a, b)) in ours.zip(&theirs).enumerate() {
+        assert!((a - b).abs() <= 1e-4 * a.max(1.0), "row {row}: {a} here, {b} by onnxruntime");
+    }
+    assert_eq!(theirs.len(), 5);
+}
+
 #[test]
 fn the_graph_scores_as_the_command_does() {
     let folder = Folder::new();
@@ -30,7 +73,6 @@ fn the_graph_scores_as_the_command_does() {
     // A gap, and a value far outside.
     folder.write("new.csv", format!("{}1.5,,20\n1,2,1e30\n", sums(20)));
     folder.write("series.csv", sums(60));
-    folder.write("score.py", SCRIPT);
     for (fit, new, width) in [("--missing median", "new.csv", 1), ("--model ae --window 4", "series.csv", 4)] {
         folder.ok(&format!("fit train.csv -o m.rftm --epochs 3 {fit}"));
         folder.ok("export m.rftm -o m.onnx");
@@ -42,20 +84,10 @@ fn the_graph_scores_as_the_command_does() {
             .collect();
         assert!(ours.len() >= 20);
 
-        let python = std::env::var("RFTM_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-        let path = |name: &str| folder.path(name);
-        let mut command = Command::new(&python);
-        command.arg(path("score.py")).arg(path("m.onnx")).arg(path(new)).arg(width.to_string());
-        let output = match command.output() {
-            Err(error) => return println!("SKIPPED: {python} did not start ({error}); set RFTM_PYTHON"),
-            Ok(output) => output,
+        let theirs = match by_onnxruntime(&folder, new, width) {
+            Ok(scores) => scores,
+            Err(problem) => return println!("SKIPPED: {problem}; set RFTM_PYTHON"),
         };
-        let said = String::from_utf8(output.stdout).unwrap();
-        if output.status.code() == Some(77) {
-            return println!("SKIPPED: {python} has no onnxruntime ({}); set RFTM_PYTHON", said.trim());
-        }
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let theirs: Vec<f64> = said.lines().map(|line| line.parse().unwrap()).collect();
         assert_eq!(theirs.len(), ours.len());
         for (row, (a, b)) in ours.iter().zip(&theirs).enumerate() {
             assert!((a - b).abs() <= 1e-4 * a.max(1.0), "{fit}, row {row}: {a} here, {b} by onnxruntime");
@@ -72,7 +104,7 @@ fn categories_are_named_as_indicators() {
     let said = folder.ok("export m.rftm -o m.onnx");
     assert!(said.contains("input (batch, 4)") && said.contains("categorical columns are indicators"), "{said}");
     let graph = String::from_utf8_lossy(&std::fs::read(folder.path("m.onnx")).unwrap()).into_owned();
-    for name in ["colour=red", "colour=anything else", "threshold_rule"] {
+    for name in ["colour=red", "colour=anything else", "rftm.threshold_rule", "rftm.inputs", "[\"x\",\"colour=red\""] {
         assert!(graph.contains(name), "{name} is not in the metadata");
     }
 }

@@ -110,7 +110,10 @@ fn arrays() {
 fn windows_of_a_series() {
     let folder = Folder::new();
     folder.write("train.csv", sums(120));
-    folder.ok("fit train.csv -o m.rftm --window 8 --stride 2 --epochs 2");
+    let shown = folder.ok("fit train.csv -o m.rftm --window 8 --stride 2 --epochs 2");
+    for shown in [shown, folder.ok("inspect m.rftm"), folder.ok("threshold m.rftm")] {
+        assert!(shown.contains("of the calibration windows; no guarantee"), "{shown}");
+    }
     let scores = folder.ok("score m.rftm train.csv");
     let mut lines = scores.lines();
     assert_eq!(lines.next(), Some("first_row,last_row,score,p_value,anomaly"));

@@ -1,5 +1,5 @@
 use prost::Message;
-use rftm_models::Model;
+use rftm_models::ModelSpec;
 use rftm_nn::StateDict;
 
 use crate::graph::{Graph, Value, int, ints};
@@ -46,25 +46,25 @@ pub struct Options {
     pub notes: Vec<(String, String)>,
 }
 
-/// The bytes of an ONNX file that scores as the model does in evaluation.
+/// The bytes of an ONNX file that scores as a model does in evaluation, from its specification and its
+/// [state](StateDict::of).
 ///
 /// # Shapes
 /// Input `input` (batch, features) or (batch, C, H, W) in the units before preprocessing; outputs `score` (batch) and
 /// `reconstruction`, of the input's shape and units. The batch may have any size.
 ///
 /// # Errors
-/// A preprocessing that does not fit the model, a memory that forgets in evaluation, or a model of 2 GiB.
-pub fn export(model: &mut Model, options: &Options) -> Result<Vec<u8>, Error> {
-    let proto = model_proto(model, options)?;
+/// A preprocessing that does not fit the model, a state without one of its tensors, a memory that forgets in evaluation, or a model of 2 GiB.
+pub fn export(spec: &ModelSpec, state: &StateDict, options: &Options) -> Result<Vec<u8>, Error> {
+    let proto = model_proto(spec, state, options)?;
     match proto.encoded_len() {
         bytes if bytes > LARGEST => Err(Error::TooLarge { bytes }),
         _ => Ok(proto.encode_to_vec()),
     }
 }
 
-fn model_proto(model: &mut Model, options: &Options) -> Result<ModelProto, Error> {
-    let weights = Weights(StateDict::of(model, ""));
-    let spec = model.spec();
+fn model_proto(spec: &ModelSpec, state: &StateDict, options: &Options) -> Result<ModelProto, Error> {
+    let weights = Weights(state);
     let sample = spec.architecture.sample_shape();
     let mut graph = Graph::default();
     let input = graph.input("input", &sample, "samples in their own units");

@@ -9,9 +9,9 @@ use crate::Error;
 use crate::graph::{Graph, Value, float, ints};
 
 /// A model's tensors by name.
-pub(crate) struct Weights(pub(crate) StateDict);
+pub(crate) struct Weights<'a>(pub(crate) &'a StateDict);
 
-impl Weights {
+impl Weights<'_> {
     pub(crate) fn get(&self, name: &str) -> Result<&Tensor, Error> {
         self.0.tensors.get(name).ok_or_else(|| Error::Missing { name: name.to_owned() })
     }
@@ -20,7 +20,7 @@ impl Weights {
 /// Batch normalisation, and LeakyReLU unless `slope` is `None`. Runtimes fold it into the layer before.
 pub(crate) fn norm(
     graph: &mut Graph,
-    weights: &Weights,
+    weights: &Weights<'_>,
     x: &Value,
     part: &str,
     slope: Option<f64>,
@@ -40,12 +40,12 @@ pub(crate) fn norm(
 /// Both halves of an autoencoder; parts of `rftm-models` are named by their position.
 pub(crate) struct Coder<'a> {
     pub(crate) spec: &'a ModelSpec,
-    pub(crate) weights: &'a Weights,
+    pub(crate) weights: &'a Weights<'a>,
     geometries: Vec<Geometry>,
 }
 
 impl<'a> Coder<'a> {
-    pub(crate) fn new(spec: &'a ModelSpec, weights: &'a Weights) -> Result<Self, Error> {
+    pub(crate) fn new(spec: &'a ModelSpec, weights: &'a Weights<'a>) -> Result<Self, Error> {
         Ok(Self { spec, weights, geometries: geometries(&spec.architecture)? })
     }
 

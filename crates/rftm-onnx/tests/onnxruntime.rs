@@ -11,6 +11,7 @@ use std::process::Command;
 use common::{Case, cases, samples, scaling, trained};
 use rftm_data::Samples;
 use rftm_models::Scorer;
+use rftm_nn::StateDict;
 use rftm_onnx::{Options, Preprocessing, Score, export};
 use rftm_tensor::{Shape, Tensor};
 
@@ -84,7 +85,8 @@ fn write(folder: &Path, case: Case, options: &Options) -> Expected {
     let features: usize = shape.iter().product();
     let mut model = trained(&case);
     let name = case.name;
-    fs::write(folder.join(format!("{name}.onnx")), export(&mut model, options).unwrap()).unwrap();
+    let state = StateDict::of(&mut model, "");
+    fs::write(folder.join(format!("{name}.onnx")), export(model.spec(), &state, options).unwrap()).unwrap();
 
     let (center, factor) = match &options.preprocessing {
         None => (vec![0.0], vec![1.0]),

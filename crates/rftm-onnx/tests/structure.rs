@@ -8,12 +8,13 @@ use common::{Case, FEW, cases, scaling};
 use prost::Message;
 use rftm_memory::UnitConfig;
 use rftm_models::{Convention, MemorySpec, Model, ModelKind, ModelSpec};
+use rftm_nn::StateDict;
 use rftm_onnx::proto::ModelProto;
 use rftm_onnx::{Options, Preprocessing, Score, export};
 
 fn decode(spec: &ModelSpec, options: &Options) -> ModelProto {
     let mut model = Model::new(spec, 1).unwrap();
-    ModelProto::decode(&*export(&mut model, options).unwrap()).unwrap()
+    ModelProto::decode(&*export(spec, &StateDict::of(&mut model, ""), options).unwrap()).unwrap()
 }
 
 #[test]
@@ -40,7 +41,7 @@ fn shapes_fit_for_any_batch() {
 fn no_weight_is_left_out() {
     for Case { name, spec, .. } in cases() {
         let mut model = Model::new(&spec, 1).unwrap();
-        let state = rftm_nn::StateDict::of(&mut model, "");
+        let state = StateDict::of(&mut model, "");
         let graph = decode(&spec, &Options::default()).graph.unwrap();
         let names: Vec<_> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
         // MNAD's items are used as they are, and so stand there once, under the name of what they are compared as.
@@ -97,12 +98,16 @@ fn what_cannot_be_exported_is_refused_by_name() {
     let spec = ModelSpec::mlp(&[7, 5], MemorySpec::None, Convention::Release);
     let three = Options { preprocessing: Some(preprocessing(&[0.0; 3], &[1.0; 3]).unwrap()), ..Options::default() };
     let mut model = Model::new(&spec, 1).unwrap();
-    check(export(&mut model, &three).map(drop), "preprocessing: 3 features; the model has 7 (1 serves for all)");
+    check(
+        export(&spec, &StateDict::of(&mut model, ""), &three).map(drop),
+        "preprocessing: 3 features; the model has 7 (1 serves for all)",
+    );
     let cortex = Some(UnitConfig { forget_in_evaluation: true, ..UnitConfig::cortex() });
     let memory = MemorySpec::Twin { hippocampus: None, cortex, connector: true };
-    let mut model = Model::new(&ModelSpec { memory, ..spec }, 1).unwrap();
+    let spec = ModelSpec { memory, ..spec };
+    let mut model = Model::new(&spec, 1).unwrap();
     check(
-        export(&mut model, &Options::default()).map(drop),
+        export(&spec, &StateDict::of(&mut model, ""), &Options::default()).map(drop),
         "cortex forgets in evaluation, so its scores differ from pass to pass and cannot be exported; build the model \
          with forget_in_evaluation off",
     );

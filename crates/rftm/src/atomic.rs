@@ -5,7 +5,8 @@ use std::path::Path;
 use crate::{Error, Result};
 
 /// Writes a file that appears under its name whole or not at all: into a temporary file of the same folder, which is
-/// synced and then renamed. What stood there before is untouched until then.
+/// synced and then renamed. What stood there before is untouched until then. A file that is replaced hands on its
+/// permissions, and a link to a file stays one.
 ///
 /// A path that exists and is no regular file (a pipe, a device) cannot be replaced; it is written to directly.
 ///
@@ -21,7 +22,9 @@ pub fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Resul
         };
         return direct().map_err(refuse);
     }
-    let folder = match path.parent() {
+    let before = fs::metadata(path).ok();
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let folder = match target.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
@@ -32,12 +35,15 @@ pub fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Resul
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let partial = builder.tempfile_in(folder)?;
+        if let Some(before) = &before {
+            partial.as_file().set_permissions(before.permissions())?;
+        }
         let mut out = BufWriter::new(&partial);
         write(&mut out)?;
         out.flush()?;
         drop(out);
         partial.as_file().sync_all()?;
-        partial.persist(path).map_err(|error| error.error)?;
+        partial.persist(&target).map_err(|error| error.error)?;
         Ok(())
     };
     replace().map_err(refuse)
@@ -59,6 +65,23 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no partial file is left");
         write_atomic(&path, |out| out.write_all(b"third")).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"third");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_permissions_stay() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("models")).unwrap();
+        let (file, link) = (folder.path().join("models/1.rftm"), folder.path().join("current.rftm"));
+        fs::write(&file, b"first").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        symlink("models/1.rftm", &link).unwrap();
+        write_atomic(&link, |out| out.write_all(b"second")).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"second");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[cfg(target_os = "linux")]

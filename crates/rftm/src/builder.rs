@@ -4,10 +4,12 @@ use rftm_models::{
 use sha2::{Digest, Sha256};
 
 use crate::detector::Detector;
-use crate::features::Prepared;
+use crate::features::{Prepared, VALIDATION_LIMIT};
 use crate::file::hex;
 use crate::split::Split;
-use crate::{Card, Data, Error, Features, Missing, Origin, Result, Rule, Scaling, Threshold, Training, defaults};
+use crate::{
+    Card, Data, Error, Features, Layout, Missing, Origin, Result, Rule, Scaling, Threshold, Training, defaults,
+};
 
 /// What a detector is to be. Everything has a default ([`defaults`]), most of them by the size of the data.
 #[derive(Debug, Clone)]
@@ -17,6 +19,7 @@ pub struct Builder {
     scaling: Scaling,
     missing: Missing,
     architecture: Option<Architecture>,
+    widths: Option<Vec<usize>>,
     memory: Option<MemorySpec>,
     rule: Option<Rule>,
     batch_size: Option<usize>,
@@ -34,6 +37,7 @@ impl Default for Builder {
             scaling: Scaling::default(),
             missing: Missing::default(),
             architecture: None,
+            widths: None,
             memory: None,
             rule: None,
             batch_size: None,
@@ -46,10 +50,11 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// The model; RFTM unless said otherwise.
+    /// The model, with the default memory of its kind; RFTM unless said otherwise. Of this and [`memory`](Self::memory)
+    /// the later call counts.
     #[must_use]
     pub fn kind(self, kind: ModelKind) -> Self {
-        Self { kind, ..self }
+        Self { kind, memory: None, ..self }
     }
 
     /// Root of all randomness. The same seed, data and machine give the same bits.
@@ -70,10 +75,17 @@ impl Builder {
         Self { missing, ..self }
     }
 
-    /// Encoder and decoder.
+    /// Widths of the encoder's layers from the first hidden one to the latent, of images their channels; the decoder
+    /// mirrors them. Of this and [`architecture`](Self::architecture) the later call counts.
+    #[must_use]
+    pub fn widths(self, widths: &[usize]) -> Self {
+        Self { widths: Some(widths.to_vec()), architecture: None, ..self }
+    }
+
+    /// Encoder and decoder as a whole. The first width is that of the encoded samples ([`Features::width`]).
     #[must_use]
     pub fn architecture(self, architecture: Architecture) -> Self {
-        Self { architecture: Some(architecture), ..self }
+        Self { architecture: Some(architecture), widths: None, ..self }
     }
 
     /// What stands between them, and with it the kind of the model.
@@ -122,13 +134,16 @@ impl Builder {
     ///
     /// # Errors
     /// Too few samples, a missing value where none is allowed, or a column without any value.
-    pub fn plan(&self, data: &Data) -> Result<Plan> {
+    pub fn plan<'a>(&self, data: &'a Data) -> Result<Plan<'a>> {
         let split = Split::new(data, self.seed)?;
         let features = Features::learn(data, &split.rows, self.scaling, self.missing)?;
         features.check(data, 1)?;
         let layout = data.layout();
-        let architecture =
-            self.architecture.clone().unwrap_or_else(|| defaults::architecture(layout, features.width()));
+        let architecture = match (&self.architecture, &self.widths) {
+            (Some(architecture), _) => architecture.clone(),
+            (None, Some(widths)) => of_widths(layout, features.width(), widths),
+            (None, None) => defaults::architecture(layout, features.width()),
+        };
         if architecture.sample_shape() != features.shape() {
             let (given, needed) = (architecture.sample_shape(), features.shape());
             return Err(Error::setting(
@@ -150,7 +165,7 @@ impl Builder {
         // A rule that cannot be kept should be known before an hour of training: any scores tell.
         Threshold::new(rule, &vec![0.0; split.calibration.len()])?;
         let origin = self.origin.clone().unwrap_or_else(|| Origin { source: None, sha256: checksum(data) });
-        Ok(Plan { features, spec: ModelSpec { architecture, ..base }, config, rule, split, origin })
+        Ok(Plan { data, features, spec: ModelSpec { architecture, ..base }, config, rule, split, origin })
     }
 
     /// Fits a detector. Every sample should be normal; labels have no place here.
@@ -158,12 +173,22 @@ impl Builder {
     /// # Errors
     /// As [`plan`](Self::plan), a setting out of range, or a training that diverges.
     pub fn fit(&self, data: &Data) -> Result<Detector> {
-        self.plan(data)?.fit(data, &mut Silent)
+        self.plan(data)?.fit(&mut Silent)
+    }
+}
+
+/// Encoder and decoder for samples of `width` numbers, with these layers.
+fn of_widths(layout: &Layout, width: usize, widths: &[usize]) -> Architecture {
+    let layers = |first: usize| [&[first], widths].concat();
+    match *layout {
+        Layout::Images { channels, height, width } => Architecture::conv([height, width], &layers(channels)),
+        Layout::Table { .. } | Layout::Series { .. } => Architecture::Mlp { widths: layers(width) },
     }
 }
 
 /// What a [`Builder`] decided for some data.
-pub struct Plan {
+pub struct Plan<'a> {
+    data: &'a Data,
     features: Features,
     spec: ModelSpec,
     config: TrainConfig,
@@ -172,7 +197,7 @@ pub struct Plan {
     origin: Origin,
 }
 
-impl Plan {
+impl Plan<'_> {
     /// Encoder, decoder and memory.
     #[must_use]
     pub fn spec(&self) -> &ModelSpec {
@@ -195,12 +220,12 @@ impl Plan {
     ///
     /// # Errors
     /// A setting out of range, a training that diverges, or [`Error::Interrupted`].
-    pub fn fit(self, data: &Data, observer: &mut dyn Observer) -> Result<Detector> {
-        let Self { features, spec, config, rule, split, origin } = self;
+    pub fn fit(self, observer: &mut dyn Observer) -> Result<Detector> {
+        let Self { data, features, spec, config, rule, split, origin } = self;
         let prepared = |samples| Prepared::new(data, &features, samples);
         let mut model = Model::new(&spec, config.seed)?;
-        let outcome =
-            train(&mut model, &config, &prepared(&split.train), &prepared(&split.validation), None, observer)?;
+        let validation = prepared(&split.validation).limited(VALIDATION_LIMIT);
+        let outcome = train(&mut model, &config, &prepared(&split.train), &validation, None, observer)?;
         let report = match outcome {
             TrainOutcome::Finished(report) => report,
             TrainOutcome::Interrupted { epoch } => return Err(Error::Interrupted { epoch }),

@@ -39,7 +39,8 @@ pub struct Column {
     /// Its name.
     pub name: String,
     /// For a categorical column its categories; a value is then the position of its category in this list, and any
-    /// other number is a category that was not seen.
+    /// other number is a category that is not in it. Data to fit on list all that occur, and the model keeps those that
+    /// training rows have often enough; data to score may list others, in any order: categories are matched by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub levels: Option<Vec<String>>,
 }
@@ -57,7 +58,7 @@ impl Column {
         Self { name: name.into(), levels: Some(levels) }
     }
 
-    /// What a category that training did not see is stored as.
+    /// What a category that is not in the list is stored as.
     pub const UNSEEN: f32 = -1.0;
 }
 
@@ -94,14 +95,51 @@ impl Layout {
         }
     }
 
-    fn check(&self) -> Result<()> {
+    /// What each of two layouts is, if data of one cannot be taken for data of the other: the first thing that differs.
+    /// Which categories a column has is no difference, they are matched by name.
+    pub(crate) fn difference(&self, other: &Self) -> Option<[String; 2]> {
+        let (kind, alike) = match (self, other) {
+            (Self::Table { .. }, Self::Table { .. }) => ("table", true),
+            (Self::Series { window, .. }, Self::Series { window: other, .. }) => ("series", window == other),
+            _ => ("images", self == other),
+        };
+        if !alike || self.row_width() != other.row_width() {
+            return Some([self.to_string(), other.to_string()]);
+        }
+        let index = (0..self.row_width()).find(|&index| self.column(index) != other.column(index))?;
+        let described = |layout: &Self| {
+            let of = if layout.levels(index).is_some() { ", of categories" } else { "" };
+            format!("a {kind} whose column {} is {:?}{of}", index + 1, layout.name(index))
+        };
+        Some([self, other].map(described))
+    }
+
+    /// Name of a column and whether it is categorical; pixels have none.
+    fn column(&self, index: usize) -> Option<(&str, bool)> {
+        match self {
+            Self::Table { columns } => Some((&columns[index].name, columns[index].levels.is_some())),
+            Self::Series { columns, .. } => Some((&columns[index], false)),
+            Self::Images { .. } => None,
+        }
+    }
+
+    /// The categories of a column, if it has any.
+    pub(crate) fn levels(&self, index: usize) -> Option<&[String]> {
+        match self {
+            Self::Table { columns } => columns[index].levels.as_deref(),
+            Self::Series { .. } | Self::Images { .. } => None,
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
         match self {
             Self::Series { window: 0, .. } | Self::Series { stride: 0, .. } => {
                 Err(Error::setting("window", "a window and its stride have at least 1 row"))
             }
-            Self::Images { channels, .. } if !(1..=4).contains(channels) => {
-                Err(Error::setting("images", format!("{channels} channels; 1 to 4 are supported")))
-            }
+            Self::Images { channels, .. } if !(1..=4).contains(channels) => Err(Error::setting(
+                "images",
+                format!("{channels} channels; 1 to 4 are supported, and the axes are channels, height, width"),
+            )),
             _ if self.row_width() == 0 => Err(Error::setting("columns", "there is no column to learn from")),
             _ => Ok(()),
         }
@@ -123,6 +161,25 @@ impl std::fmt::Display for Layout {
 }
 
 /// Samples in memory, as they were measured: not scaled, missing values as NaN.
+///
+/// ```
+/// use rftm::{Column, Data, Layout};
+///
+/// // A column of numbers, one value missing, and a column of categories: 0 is red, 1 is blue.
+/// let colours = vec!["red".to_owned(), "blue".to_owned()];
+/// let columns = vec![Column::number("length"), Column::category("colour", colours)];
+/// let table = Data::new(Layout::Table { columns }, vec![1.5, 0.0, f32::NAN, 1.0])?;
+/// assert_eq!((table.len(), table.sample(0)), (2, &[1.5, 0.0][..]));
+///
+/// // Windows of three rows over a series of two columns, one starting with every row.
+/// let series = Data::series(["pressure", "flow"], 3, 1, (0..10).map(|x| x as f32).collect())?;
+/// assert_eq!(series.len(), 3);
+///
+/// // Two grey images of 2x3 pixels.
+/// let images = Data::images([1, 2, 3], vec![0.0, 51.0, 102.0, 153.0, 204.0, 255.0].repeat(2))?;
+/// assert_eq!(images.len(), 2);
+/// # Ok::<(), rftm::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Data {
     layout: Layout,
@@ -134,7 +191,8 @@ impl Data {
     /// Rows of any layout, one after the other.
     ///
     /// # Errors
-    /// A layout without columns, values that do not make whole rows, or an infinity (for images also a NaN).
+    /// A layout without columns, values that do not make whole rows, or an infinity (for images whatever is not in
+    /// 0..=255).
     pub fn new(layout: Layout, values: Vec<f32>) -> Result<Self> {
         layout.check()?;
         let width = layout.row_width();
@@ -142,9 +200,14 @@ impl Data {
             return Err(Error::Ragged { values: values.len(), width });
         }
         let images = matches!(layout, Layout::Images { .. });
-        if let Some(at) = values.iter().position(|value| value.is_infinite() || (images && value.is_nan())) {
-            let (row, column) = (at / width + 1, layout.name(at % width));
-            return Err(Error::NonFinite { row, column, value: values[at] });
+        let wrong = |value: &f32| if images { !(0.0..=255.0).contains(value) } else { value.is_infinite() };
+        if let Some(at) = values.iter().position(wrong) {
+            let (row, column, value) = (at / width + 1, layout.name(at % width), values[at]);
+            return Err(if images {
+                Error::Pixel { image: row, place: column, value }
+            } else {
+                Error::NonFinite { row, column, value }
+            });
         }
         let shape = match layout {
             Layout::Images { channels, height, width } => vec![channels, height, width],
@@ -182,6 +245,23 @@ impl Data {
         Self::new(Layout::Images { channels, height, width }, values)
     }
 
+    /// How many samples: rows, windows or images.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let rows = self.values.len() / self.layout.row_width();
+        match self.layout {
+            Layout::Series { window, stride, .. } if rows >= window => (rows - window) / stride + 1,
+            Layout::Series { .. } => 0,
+            Layout::Table { .. } | Layout::Images { .. } => rows,
+        }
+    }
+
+    /// Whether there is no sample.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// What the numbers mean.
     #[must_use]
     pub fn layout(&self) -> &Layout {
@@ -197,7 +277,7 @@ impl Data {
     /// The numbers of a sample. (Windows overlap, but each lies in one piece.)
     ///
     /// # Panics
-    /// If `index` is not below [`len`](Samples::len).
+    /// If `index` is not below [`len`](Self::len).
     #[must_use]
     pub fn sample(&self, index: usize) -> &[f32] {
         let step = match &self.layout {
@@ -215,12 +295,7 @@ impl Data {
 
 impl Samples for Data {
     fn len(&self) -> usize {
-        let rows = self.values.len() / self.layout.row_width();
-        match self.layout {
-            Layout::Series { window, stride, .. } if rows >= window => (rows - window) / stride + 1,
-            Layout::Series { .. } => 0,
-            Layout::Table { .. } | Layout::Images { .. } => rows,
-        }
+        self.len()
     }
 
     fn shape(&self) -> &[usize] {
@@ -259,11 +334,16 @@ mod tests {
         check(Data::table([""; 0], vec![]), "columns: there is no column to learn from");
         check(Data::table(["a"], vec![0.0, f32::INFINITY]), "row 2, column \"a\": inf is not a finite number");
         check(Data::series(["a"], 0, 1, vec![1.0]), "window: a window and its stride have at least 1 row");
-        check(Data::images([5, 1, 1], vec![0.0; 5]), "images: 5 channels; 1 to 4 are supported");
         check(
-            Data::images([2, 1, 2], vec![0.0, 0.0, 0.0, f32::NAN]),
-            "row 1, column \"channel 1, y 0, x 1\": NaN is not a finite number",
+            Data::images([5, 1, 1], vec![0.0; 5]),
+            "images: 5 channels; 1 to 4 are supported, and the axes are channels, height, width",
         );
+        for (value, shown) in [(f32::NAN, "NaN"), (-1.0, "-1"), (255.5, "255.5"), (f32::INFINITY, "inf")] {
+            check(
+                Data::images([2, 1, 2], vec![0.0, 255.0, 0.0, value]),
+                &format!("image 1, channel 1, y 0, x 1: {shown} is no pixel; pixels are from 0 to 255"),
+            );
+        }
         assert!(Data::table(["a"], vec![f32::NAN]).is_ok(), "a missing value is no error yet");
     }
 }

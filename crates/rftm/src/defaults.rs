@@ -12,6 +12,7 @@
 //! | most epochs | as many as make 3000 steps, 5 to 300 | the same |
 //! | held out to stop in time | 10 % of the samples, at most 20 000 | the same |
 //! | held out to calibrate | 10 %, but 100 (or a fifth, if that is less), at most 20 000 | the same |
+//! | a category has an indicator of its own | if at least 5 training rows have it | - |
 //! | threshold | false-positive rate 1 %; with fewer than 99 calibration scores the smallest rate they can promise | the same |
 //!
 //! Widths and training of tables were chosen by trying a dozen settings on the ten tables of `docs/comparison.md`, so the
@@ -30,6 +31,10 @@ pub const CONVENTION: Convention = Convention::Release;
 
 /// Fewest samples a detector is fitted on: some to train, one to stop in time, one to calibrate.
 pub const FEWEST_SAMPLES: usize = 10;
+
+/// Fewest training rows that give a category an indicator of its own; rarer ones are "anything else". Of fewer, the rows
+/// that stop the training or calibrate have others, or none.
+pub const FEWEST_OF_CATEGORY: usize = 5;
 
 const LATENT: (usize, usize) = (32, 128);
 const HIDDEN: usize = 512;

@@ -8,13 +8,15 @@ use rftm_tensor::{Shape, Tensor};
 
 use crate::features::Prepared;
 use crate::file::{self, Content};
-use crate::threshold::p_value;
-use crate::{Builder, Card, Data, Error, Features, Result, Rule, Threshold};
+use crate::threshold::{p_value, rate_range};
+use crate::{Builder, Card, Data, Error, Features, Layout, Result, Rule, Threshold};
 
 /// Fitted on normal samples; says of others how anomalous they are. **Higher = more anomalous**, everywhere.
 pub struct Detector {
     card: Card,
     model: Model,
+    /// That of the model, whose tensors it shares: to be written.
+    state: StateDict,
     scorer: Scorer,
     /// Ascending.
     calibration: Vec<f32>,
@@ -31,9 +33,9 @@ impl Detector {
         Builder::default()
     }
 
-    pub(crate) fn new(card: Card, model: Model, calibration: Vec<f32>) -> Result<Self> {
-        let scorer = model.scorer()?;
-        Ok(Self { card, model, scorer, calibration })
+    pub(crate) fn new(card: Card, mut model: Model, calibration: Vec<f32>) -> Result<Self> {
+        let (state, scorer) = (StateDict::of(&mut model, ""), model.scorer()?);
+        Ok(Self { card, model, state, scorer, calibration })
     }
 
     pub(crate) fn calibrate(&mut self, sorted: Vec<f32>) -> Result<()> {
@@ -69,22 +71,16 @@ impl Detector {
         samples: &[u32],
         mut each: impl FnMut(&Tensor, &Tensor) -> Result<()>,
     ) -> Result<()> {
+        let prepared = Prepared::new(data, &self.card.features, samples);
+        let rows: Vec<u32> = (0..).take(samples.len()).collect();
         let size = (BATCH_NUMBERS / self.card.features.width()).clamp(1, BATCH);
-        for samples in samples.chunks(size) {
-            let x = self.tensor(data, samples)?;
+        for rows in rows.chunks(size) {
+            let dims: Vec<usize> = std::iter::once(rows.len()).chain(prepared.shape().iter().copied()).collect();
+            let mut x = Tensor::scratch(Shape::new(&dims)?);
+            prepared.fill(rows, x.data_mut());
             each(&x, &self.scorer.reconstruct(&x)?)?;
         }
         Ok(())
-    }
-
-    /// Some samples, as the model sees them.
-    pub(crate) fn tensor(&self, data: &Data, samples: &[u32]) -> Result<Tensor> {
-        let prepared = Prepared::new(data, &self.card.features, samples);
-        let dims: Vec<usize> = std::iter::once(samples.len()).chain(prepared.shape().iter().copied()).collect();
-        let mut x = Tensor::scratch(Shape::new(&dims)?);
-        let rows: Vec<u32> = (0..).take(samples.len()).collect();
-        prepared.fill(&rows, x.data_mut());
-        Ok(x)
     }
 
     /// Whether each sample is anomalous: its score exceeds the [threshold](Self::threshold).
@@ -95,7 +91,7 @@ impl Detector {
         Ok(self.score(data)?.into_iter().map(|score| self.is_anomalous(score)).collect())
     }
 
-    /// Whether a sample of this score is anomalous.
+    /// Whether a sample of this score is anomalous. NaN is: nothing is known of such a sample, least that it is normal.
     #[must_use]
     pub fn is_anomalous(&self, score: f32) -> bool {
         self.card.threshold.exceeded_by(score)
@@ -110,6 +106,20 @@ impl Detector {
     #[must_use]
     pub fn p_value(&self, score: f32) -> f64 {
         p_value(score, &self.calibration)
+    }
+
+    /// Where the share of normal samples above the threshold may truly lie, if the threshold is of a false-positive
+    /// rate: its 5 % and 95 % points over calibrations with other samples. The rate itself holds on average over them.
+    ///
+    /// With the threshold at the r-th smallest of n calibration scores the share is distributed as Beta(n + 1 - r, r).
+    /// `None` for other rules, and for windows of a series, which depend on each other.
+    #[must_use]
+    pub fn false_positive_range(&self) -> Option<[f64; 2]> {
+        match (&self.card.features.layout, self.card.threshold.rule) {
+            (Layout::Series { .. }, _) => None,
+            (_, Rule::FalsePositiveRate(rate)) => rate_range(rate, self.calibration.len()),
+            _ => None,
+        }
     }
 
     /// The scores of the calibration samples, ascending.
@@ -151,17 +161,18 @@ impl Detector {
         &self.model
     }
 
-    pub(crate) fn model_mut(&mut self) -> &mut Model {
-        &mut self.model
+    /// The model's state, by name.
+    pub(crate) fn state(&self) -> &StateDict {
+        &self.state
     }
 
     /// Saves the detector as one file, which appears whole or not at all.
     ///
     /// # Errors
-    /// If the file system refuses.
-    pub fn save(&mut self, path: impl AsRef<Path>) -> Result<()> {
-        let state = StateDict::of(&mut self.model, "");
-        file::save(path.as_ref(), Content { card: self.card.clone(), state, calibration: self.calibration.clone() })
+    /// If the file system refuses, or something in it is no finite number, which [`load`](Self::load) would refuse.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let (card, state, calibration) = (self.card.clone(), self.state.clone(), self.calibration.clone());
+        file::save(path.as_ref(), Content { card, state, calibration })
     }
 
     /// Loads a detector. Its scores are the same bits as before it was saved.
@@ -175,7 +186,7 @@ impl Detector {
         let mut model =
             Model::new(&card.spec, card.training.config.seed).map_err(|error| damaged(error.to_string()))?;
         state.apply(&mut model).map_err(|error| damaged(error.to_string()))?;
-        if card.spec.architecture.sample_shape() != card.features.shape() || calibration.is_empty() {
+        if card.spec.architecture.sample_shape() != card.features.shape() {
             return Err(damaged("its parts do not fit each other".to_owned()));
         }
         Self::new(card, model, calibration)

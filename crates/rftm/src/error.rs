@@ -46,6 +46,19 @@ pub enum Error {
         /// What stands there.
         value: f32,
     },
+    /// What cannot be a pixel.
+    #[error("image {image}, {place}: {value} is no pixel; pixels are from 0 to 255")]
+    Pixel {
+        /// The image, from 1.
+        image: usize,
+        /// Channel and place.
+        place: String,
+        /// What stands there.
+        value: f32,
+    },
+    /// Pixels of another unit.
+    #[error("no pixel is above 1: pixels are from 0 to 255; multiply those from 0 to 1 by 255")]
+    UnitPixels,
     /// A column without a single value.
     #[error("column {column:?} has no value in the training rows; leave it out")]
     EmptyColumn {

@@ -1,9 +1,9 @@
 use std::fmt;
 
-use rftm_data::Samples;
 use serde::Serialize;
 
 use crate::detector::Detector;
+use crate::features::indicator;
 use crate::{Column, Data, Error, Features, Layout, Result};
 
 /// Why a sample has its score.
@@ -98,6 +98,7 @@ impl Detector {
         let chosen: Vec<u32> = samples.iter().map(|&sample| sample as u32).collect();
         let scores = self.score_samples(data, &chosen)?;
         let mut all = Vec::with_capacity(samples.len());
+        let indicators = self.features().indicators(data.layout());
         self.each_batch(data, &chosen, |x, y| {
             let slots = self.model().patterns(x, patterns)?;
             for (row, slots) in slots.into_iter().enumerate() {
@@ -109,7 +110,8 @@ impl Detector {
                 };
                 let (score, shares) = (scores[all.len()], self.features().shares(x.row(row), y.row(row)));
                 let expected = self.features().decode(y.row(row));
-                let contributions = self.features().contributions(data.sample(sample), &expected, &shares);
+                let observed = self.features().known(data.sample(sample), &indicators);
+                let contributions = self.features().contributions(&observed, &expected, &shares);
                 let (p_value, anomalous) = (self.p_value(score), self.is_anomalous(score));
                 let patterns = slots.into_iter().map(decoded).collect();
                 all.push(Explanation { sample, score, p_value, anomalous, contributions, shares, expected, patterns });
@@ -123,28 +125,25 @@ impl Detector {
 impl Features {
     /// How many numbers a model sees for each number of a sample.
     fn spans(&self) -> impl Iterator<Item = usize> {
-        let one = |column: &Column| column.levels.as_ref().map_or(1, |levels| levels.len() + 1);
-        let table = match &self.layout {
-            Layout::Table { columns } => columns.iter().map(one).collect(),
-            _ => vec![1; self.layout.sample_width()],
-        };
-        table.into_iter()
+        let columns = self.layout.row_width();
+        (0..self.layout.sample_width()).map(move |index| self.span(index % columns))
     }
 
-    /// A sample in the units of the data, from the numbers of a model; of a category the likeliest.
+    /// A sample in the units of the data, from the numbers of a model; of a category the likeliest of those it knows.
     pub(crate) fn decode(&self, scaled: &[f32]) -> Vec<f32> {
         let mut at = 0;
-        let value = |span: usize| {
+        let columns = self.layout.row_width();
+        let value = |(number, span): (usize, usize)| {
             let original = |index: usize| self.affine(index).undo(scaled[index]);
             let (first, end) = (at, at + span);
             at = end;
-            if span == 1 {
+            if self.layout.levels(number % columns).is_none() {
                 return original(first);
             }
             let likeliest = (first..end - 1).max_by(|&a, &b| original(a).total_cmp(&original(b)));
             likeliest.map_or(Column::UNSEEN, |index| (index - first) as f32)
         };
-        self.spans().map(value).collect()
+        self.spans().enumerate().map(value).collect()
     }
 
     /// The share of each number of a sample in the squared error.
@@ -153,6 +152,18 @@ impl Features {
         let errors: Vec<f64> = self.spans().map(|span| squares.by_ref().take(span).sum()).collect();
         let total: f64 = errors.iter().sum();
         errors.iter().map(|error| if total > 0.0 { error / total } else { 0.0 }).collect()
+    }
+
+    /// A sample whose categories are numbered as the model does it.
+    fn known(&self, raw: &[f32], indicators: &[Vec<usize>]) -> Vec<f32> {
+        let one = |(index, &value): (usize, &f32)| match self.layout.levels(index % self.layout.row_width()) {
+            Some(levels) if !value.is_nan() => match indicator(value, &indicators[index], levels.len()) {
+                place if place < levels.len() => place as f32,
+                _ => Column::UNSEEN,
+            },
+            _ => value,
+        };
+        raw.iter().enumerate().map(one).collect()
     }
 
     fn contributions(&self, observed: &[f32], expected: &[f32], shares: &[f64]) -> Vec<Contribution> {
@@ -181,20 +192,19 @@ impl Features {
     /// A number of a sample, as it is shown.
     #[must_use]
     pub fn value(&self, index: usize, value: f32) -> Value {
-        let levels = match &self.layout {
-            Layout::Table { columns } => columns[index].levels.as_deref(),
-            _ => None,
-        };
-        match levels {
+        match self.layout.levels(index % self.layout.row_width()) {
             _ if value.is_nan() => Value::Missing,
             None => Value::Number(value),
             Some(levels) => {
                 let name = levels.iter().zip(0_u32..).find(|(_, level)| value == *level as f32);
-                Value::Category(name.map_or_else(|| "(not seen in training)".to_owned(), |(name, _)| name.clone()))
+                Value::Category(name.map_or_else(|| UNKNOWN.to_owned(), |(name, _)| name.clone()))
             }
         }
     }
 }
+
+/// A category without an indicator.
+const UNKNOWN: &str = "(rare or not seen in training)";
 
 #[cfg(test)]
 mod tests {

@@ -1,12 +1,33 @@
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
 use rftm_data::Samples;
 use serde::{Deserialize, Serialize};
 
+use crate::defaults::FEWEST_OF_CATEGORY;
+use crate::scaling::quantile;
 use crate::{Affine, Column, Data, Error, Layout, Result, Scaling};
 
-/// What becomes of a missing value.
+/// What becomes of a missing value. (A missing category is never made up: it counts as "anything else".)
+///
+/// ```
+/// use rftm::{Column, Data, Detector, Layout, Missing};
+///
+/// let columns = vec![Column::number("length"), Column::category("colour", vec!["red".into(), "blue".into()])];
+/// let layout = Layout::Table { columns };
+/// // Red ones are short, blue ones are long; of every tenth the length is missing.
+/// let length = |i: usize| if i % 10 == 9 { f32::NAN } else { (i % 7) as f32 + 50.0 * (i % 2) as f32 };
+/// let train = Data::new(layout.clone(), (0..200).flat_map(|i| [length(i), (i % 2) as f32]).collect())?;
+/// let detector = Detector::builder().missing(Missing::Median).max_epochs(40).fit(&train)?;
+///
+/// // A red one as long as blue ones are; data to score number categories as they like.
+/// let columns = vec![Column::number("length"), Column::category("colour", vec!["blue".into(), "red".into()])];
+/// let new = Data::new(Layout::Table { columns }, vec![3.0, 1.0, 53.0, 1.0])?;
+/// let scores = detector.score(&new)?;
+/// assert!(scores[1] > scores[0]);
+/// # Ok::<(), rftm::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Missing {
@@ -51,17 +72,21 @@ impl FromStr for Missing {
 
 /// A scaled number beyond this counts as this: a million deviations are as odd as can be, and a model's arithmetic
 /// stays finite.
-pub const SCALED_LIMIT: f32 = 1e6;
+pub(crate) const SCALED_LIMIT: f32 = 1e6;
+
+/// The same for the rows that stop the training in time. Ten deviations are as wrong as a model can be about a normal
+/// row; one value that training rows do not have, scored in full, would outweigh all others in the choice of the epoch.
+pub(crate) const VALIDATION_LIMIT: f32 = 10.0;
 
 /// From the numbers of a sample to what a model sees, learned from training rows and saved with the model.
 ///
-/// A numeric column becomes one number. A categorical column becomes one indicator for each category and one for
-/// everything else; the last is always 0 in training, so a category that was not seen counts as odd by the rule for
-/// constant columns.
+/// A numeric column becomes one number. A categorical column becomes one indicator for each category that at least
+/// [`FEWEST_OF_CATEGORY`](crate::defaults::FEWEST_OF_CATEGORY) training rows have, and one for anything else: a rarer
+/// category, one that was not seen, a missing one. Where no training row had anything else, it counts ten deviations.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Features {
-    /// What the numbers mean.
+    /// What the numbers mean; of categories only those that have an indicator.
     pub layout: Layout,
     /// What becomes of a missing value.
     pub missing: Missing,
@@ -77,12 +102,15 @@ impl Features {
     /// Learns from some rows of the data.
     ///
     /// # Errors
-    /// A column without any value.
+    /// A column without any value, or images that are black or of pixels in [0, 1].
     pub(crate) fn learn(data: &Data, rows: &[u32], scaling: Scaling, missing: Missing) -> Result<Self> {
         let layout = data.layout().clone();
         let mut features = Self { layout, missing, scaling, fill: Vec::new(), affine: Vec::new() };
         let width = match &features.layout {
             Layout::Images { .. } => {
+                if rows.iter().flat_map(|&row| data.row(row as usize)).all(|&pixel| pixel <= 1.0) {
+                    return Err(Error::UnitPixels);
+                }
                 features.affine.push(Affine::PIXELS);
                 return Ok(features);
             }
@@ -96,25 +124,61 @@ impl Features {
             if values.is_empty() {
                 return Err(Error::EmptyColumn { column: features.layout.name(index) });
             }
-            if let Some(levels) = levels(&features.layout, index) {
-                let share = |level| values.iter().filter(|&&value| value == level as f32).count() as f64;
-                let count = values.len() as f64;
-                features.affine.extend((0..levels.len()).map(|level| Affine::indicator(share(level) / count)));
-                features.affine.push(Affine::indicator(0.0));
-                // A missing category is one that was not seen.
+            if let Some(levels) = data.layout().levels(index) {
+                let mut counts = vec![0; levels.len()];
+                for level in values.iter().filter_map(|&value| code(value)) {
+                    if let Some(count) = counts.get_mut(level) {
+                        *count += 1;
+                    }
+                }
+                let common = || counts.iter().zip(levels).filter(|(count, _)| **count >= FEWEST_OF_CATEGORY);
+                features.keep(index, common().map(|(_, level)| level.clone()).collect());
+                let others = rows.len() - common().map(|(count, _)| count).sum::<usize>();
+                let counts = common().map(|(&count, _)| count).chain([others]);
+                features.affine.extend(counts.map(|count| Affine::indicator(count as f64 / rows.len() as f64)));
                 features.fill.push(Column::UNSEEN);
                 continue;
             }
             features.fill.push(match missing {
-                Missing::Median => median(&mut values),
+                Missing::Median => quantile(&values, 0.5)? as f32,
                 _ => (values.iter().map(|&x| f64::from(x)).sum::<f64>() / values.len() as f64) as f32,
             });
-            features.affine.push(Affine::learn(scaling, &mut values));
+            features.affine.push(Affine::learn(scaling, &values)?);
         }
         if missing == Missing::Refuse {
             features.fill.clear();
         }
         Ok(features)
+    }
+
+    /// Sets the categories of a column.
+    fn keep(&mut self, index: usize, kept: Vec<String>) {
+        if let Layout::Table { columns } = &mut self.layout {
+            columns[index].levels = Some(kept);
+        }
+    }
+
+    /// Whether its parts fit each other, and if not, why: in a file there may stand anything.
+    pub(crate) fn verify(&self) -> std::result::Result<(), String> {
+        self.layout.check().map_err(|error| error.to_string())?;
+        let (numbers, columns) = match &self.layout {
+            Layout::Images { .. } => (1, 0),
+            layout => ((0..layout.row_width()).map(|index| self.span(index)).sum(), layout.row_width()),
+        };
+        let fills = if self.missing == Missing::Refuse { 0 } else { columns };
+        if (self.affine.len(), self.fill.len()) != (numbers, fills) {
+            return Err("its scaling does not fit its columns".to_owned());
+        }
+        let usable = |affine: &Affine| affine.shift.is_finite() && affine.scale.is_finite() && affine.scale > 0.0;
+        if !self.affine.iter().all(usable) || !self.fill.iter().all(|value| value.is_finite()) {
+            return Err("its scaling is of no use".to_owned());
+        }
+        Ok(())
+    }
+
+    /// How many numbers a model sees for a column.
+    pub(crate) fn span(&self, column: usize) -> usize {
+        self.layout.levels(column).map_or(1, |levels| levels.len() + 1)
     }
 
     /// Numbers in a sample as a model sees it.
@@ -150,11 +214,11 @@ impl Features {
             layout => {
                 for index in 0..layout.row_width() {
                     let name = layout.name(index);
-                    match levels(layout, index) {
+                    match layout.levels(index) {
                         None => names.push((name, self.fill.get(index).copied().unwrap_or_default())),
                         Some(levels) => {
                             names.extend(levels.iter().map(|level| (format!("{name}={level}"), 0.0)));
-                            names.push((format!("{name}=anything else"), 0.0));
+                            names.push((format!("{name}=anything else"), 1.0));
                         }
                     }
                 }
@@ -166,19 +230,18 @@ impl Features {
     /// Whether `data` can be scored; rows are numbered from `first` in messages.
     ///
     /// # Errors
-    /// Data of another kind, or a missing value where none is allowed.
+    /// Data of another kind, pixels in [0, 1], or a missing value where none is allowed.
     pub(crate) fn check(&self, data: &Data, first: usize) -> Result<()> {
-        let (ours, theirs) = (&self.layout, data.layout());
-        let same = match (ours, theirs) {
-            (Layout::Table { columns: a }, Layout::Table { columns: b }) => a.len() == b.len(),
-            (Layout::Series { columns: a, window: v, .. }, Layout::Series { columns: b, window: w, .. }) => {
-                a.len() == b.len() && v == w
-            }
-            (Layout::Images { .. }, Layout::Images { .. }) => ours == theirs,
-            _ => false,
-        };
-        if !same {
-            return Err(Error::OtherData { expected: ours.to_string(), found: theirs.to_string() });
+        let ours = &self.layout;
+        if let Some([expected, found]) = ours.difference(data.layout()) {
+            return Err(Error::OtherData { expected, found });
+        }
+        // Pixels in [0, 1] would all be all but black. A black image, however, is one.
+        if matches!(ours, Layout::Images { .. })
+            && data.values().iter().all(|&pixel| pixel <= 1.0)
+            && data.values().iter().any(|pixel| pixel.fract() > 0.0)
+        {
+            return Err(Error::UnitPixels);
         }
         let gap = || data.values().iter().position(|value| value.is_nan());
         match (self.missing, gap()) {
@@ -190,13 +253,27 @@ impl Features {
         }
     }
 
-    /// One sample, as a model sees it.
-    fn transform(&self, raw: &[f32], out: &mut [f32]) {
+    /// For each column the indicator of each of the data's categories; nothing for a column of numbers.
+    pub(crate) fn indicators(&self, data: &Layout) -> Vec<Vec<usize>> {
+        let Layout::Table { columns } = data else { return Vec::new() };
+        let one = |(index, column): (usize, &Column)| {
+            let (Some(ours), Some(theirs)) = (self.layout.levels(index), &column.levels) else { return Vec::new() };
+            if ours == theirs {
+                return (0..ours.len()).collect();
+            }
+            let places: HashMap<&String, usize> = ours.iter().zip(0..).collect();
+            theirs.iter().map(|level| places.get(level).copied().unwrap_or(ours.len())).collect()
+        };
+        columns.iter().enumerate().map(one).collect()
+    }
+
+    /// One sample, as a model sees it, no number beyond the limit.
+    fn transform(&self, raw: &[f32], indicators: &[Vec<usize>], limit: f32, out: &mut [f32]) {
         let period = self.affine.len();
         let columns = match &self.layout {
             Layout::Images { .. } => {
                 for (out, &x) in out.iter_mut().zip(raw) {
-                    *out = self.affine[0].apply(x).clamp(-SCALED_LIMIT, SCALED_LIMIT);
+                    *out = self.affine[0].apply(x).clamp(-limit, limit);
                 }
                 return;
             }
@@ -207,17 +284,16 @@ impl Features {
             let mut out = out.iter_mut().zip(&self.affine);
             let mut put = |x: f32| {
                 if let Some((out, affine)) = out.next() {
-                    *out = affine.apply(x).clamp(-SCALED_LIMIT, SCALED_LIMIT);
+                    *out = affine.apply(x).clamp(-limit, limit);
                 }
             };
             for (index, &value) in raw.iter().enumerate() {
-                let value = if value.is_nan() { self.fill.get(index).copied().unwrap_or(value) } else { value };
-                match levels(&self.layout, index) {
+                match self.layout.levels(index) {
+                    None if value.is_nan() => put(self.fill.get(index).copied().unwrap_or(value)),
                     None => put(value),
                     Some(levels) => {
-                        let seen = (0..levels.len()).any(|level| value == level as f32);
-                        (0..levels.len()).for_each(|level| put(f32::from(u8::from(value == level as f32))));
-                        put(f32::from(u8::from(!seen)));
+                        let own = indicator(value, &indicators[index], levels.len());
+                        (0..=levels.len()).for_each(|place| put(f32::from(u8::from(place == own))));
                     }
                 }
             }
@@ -225,18 +301,14 @@ impl Features {
     }
 }
 
-/// The categories of a column, if it has any.
-pub(crate) fn levels(layout: &Layout, index: usize) -> Option<&[String]> {
-    match layout {
-        Layout::Table { columns } => columns[index].levels.as_deref(),
-        _ => None,
-    }
+/// The position in a list of categories that a value stands for.
+fn code(value: f32) -> Option<usize> {
+    (value >= 0.0 && value.fract() == 0.0).then_some(value as usize)
 }
 
-fn median(values: &mut [f32]) -> f32 {
-    values.sort_unstable_by(f32::total_cmp);
-    let half = values.len() / 2;
-    if values.len().is_multiple_of(2) { values[half - 1].midpoint(values[half]) } else { values[half] }
+/// Which indicator a value of a categorical column sets: `others`, the last, unless it is that of a known category.
+pub(crate) fn indicator(value: f32, indicators: &[usize], others: usize) -> usize {
+    code(value).and_then(|code| indicators.get(code)).copied().unwrap_or(others)
 }
 
 /// Some samples of the data, as a model sees them.
@@ -245,11 +317,19 @@ pub(crate) struct Prepared<'a> {
     features: &'a Features,
     samples: &'a [u32],
     shape: Vec<usize>,
+    indicators: Vec<Vec<usize>>,
+    limit: f32,
 }
 
 impl<'a> Prepared<'a> {
     pub(crate) fn new(data: &'a Data, features: &'a Features, samples: &'a [u32]) -> Self {
-        Self { data, features, samples, shape: features.shape() }
+        let (shape, indicators) = (features.shape(), features.indicators(data.layout()));
+        Self { data, features, samples, shape, indicators, limit: SCALED_LIMIT }
+    }
+
+    /// No number beyond this.
+    pub(crate) fn limited(self, limit: f32) -> Self {
+        Self { limit, ..self }
     }
 }
 
@@ -266,7 +346,8 @@ impl Samples for Prepared<'_> {
         let width = self.features.width();
         assert_eq!(out.len(), rows.len() * width, "the buffer must hold {} samples of {width} numbers", rows.len());
         for (&row, out) in rows.iter().zip(out.chunks_exact_mut(width)) {
-            self.features.transform(self.data.sample(self.samples[row as usize] as usize), out);
+            let raw = self.data.sample(self.samples[row as usize] as usize);
+            self.features.transform(raw, &self.indicators, self.limit, out);
         }
     }
 }
@@ -290,13 +371,80 @@ mod tests {
 
     #[test]
     fn categories_become_indicators_and_an_unseen_one_is_odd() {
-        let train = mixed(vec![1.0, 0.0, 3.0, 1.0, 1.0, 0.0, 3.0, 1.0]);
-        let features = Features::learn(&train, &[0, 1, 2, 3], Scaling::Zscore, Missing::Refuse).unwrap();
+        let train = mixed([1.0, 0.0, 3.0, 1.0].repeat(5));
+        let rows: Vec<u32> = (0..10).collect();
+        let features = Features::learn(&train, &rows, Scaling::Zscore, Missing::Refuse).unwrap();
         assert_eq!(features.width(), 4);
         assert_eq!(transformed(&features, &mixed(vec![3.0, 1.0])), [1.0, -1.0, 1.0, 0.0]);
         let unseen = transformed(&features, &mixed(vec![2.0, Column::UNSEEN]));
         assert_eq!(unseen[..3], [0.0, -1.0, -1.0]);
         assert!(unseen[3] > 9.0);
+    }
+
+    fn categories(levels: &[&str], values: Vec<f32>) -> Data {
+        let columns = vec![Column::category("c", levels.iter().map(|&level| level.to_owned()).collect())];
+        Data::new(Layout::Table { columns }, values).unwrap()
+    }
+
+    #[test]
+    fn categories_are_learned_from_training_rows_that_have_them_often() {
+        // Ten rows of a, five of b, four of c, one missing; all of d are held out.
+        let values = [vec![0.0; 10], vec![1.0; 5], vec![2.0; 4], vec![f32::NAN], vec![3.0; 20]].concat();
+        let train = categories(&["a", "b", "c", "d"], values);
+        let rows: Vec<u32> = (0..20).collect();
+        let features = Features::learn(&train, &rows, Scaling::Zscore, Missing::Mean).unwrap();
+        assert_eq!(features.layout.levels(0), Some(&["a".to_owned(), "b".to_owned()][..]));
+        let shares = features.affine.iter().map(|affine| affine.shift);
+        assert_eq!(shares.collect::<Vec<_>>(), [0.5, 0.25, 0.25], "a, b, anything else");
+        // By name, in any order: the data may have other categories than the model.
+        let new = categories(&["d", "b", "new", "a"], vec![0.0, 1.0, 2.0, 3.0, f32::NAN, 0.5]);
+        let set = |row: &[f32]| row.iter().position(|&x| x > 0.0);
+        let seen: Vec<_> = transformed(&features, &new).chunks(3).map(set).collect();
+        assert_eq!(seen, [Some(2), Some(1), Some(2), Some(0), Some(2), Some(2)]);
+        let names: Vec<_> = features.encoded().into_iter().map(|(name, _, fill)| (name, fill)).collect();
+        let expected = [("c=a", 0.0), ("c=b", 0.0), ("c=anything else", 1.0)];
+        assert_eq!(names, expected.map(|(name, fill)| (name.to_owned(), fill)));
+        // A column of rare categories only has one indicator, which is no number.
+        let rare = Features::learn(&train, &[0, 10, 15], Scaling::Zscore, Missing::Mean).unwrap();
+        assert_eq!((rare.width(), rare.decode(&[0.0])), (1, vec![Column::UNSEEN]));
+    }
+
+    #[test]
+    fn parts_that_do_not_fit_each_other_are_seen() {
+        let train = mixed([1.0, 0.0, 3.0, 1.0].repeat(5));
+        let rows: Vec<u32> = (0..10).collect();
+        let check = |change: fn(&mut Features), expected: &str| {
+            let mut features = Features::learn(&train, &rows, Scaling::Zscore, Missing::Mean).unwrap();
+            features.verify().unwrap();
+            change(&mut features);
+            assert_eq!(features.verify().unwrap_err(), expected);
+        };
+        let (columns, scaling) = ("its scaling does not fit its columns", "its scaling is of no use");
+        check(|it| it.layout = Layout::Table { columns: vec![] }, "columns: there is no column to learn from");
+        check(|it| it.layout = Layout::Table { columns: vec![Column::number("x"), Column::number("y")] }, columns);
+        check(|it| it.keep(0, vec!["a".to_owned()]), columns);
+        check(|it| it.missing = Missing::Refuse, columns);
+        check(|it| it.fill.truncate(1), columns);
+        check(|it| it.affine.truncate(3), columns);
+        check(|it| it.affine[1].scale = 0.0, scaling);
+        check(|it| it.affine[1].scale = f32::INFINITY, scaling);
+        check(|it| it.affine[0].shift = f32::NAN, scaling);
+        check(|it| it.fill[0] = f32::NAN, scaling);
+    }
+
+    #[test]
+    fn pixels_of_another_unit_are_refused() {
+        let images = |pixels: [f32; 4]| Data::images([1, 2, 2], pixels.to_vec()).unwrap();
+        let learn = |data: &Data| Features::learn(data, &[0], Scaling::Zscore, Missing::Refuse);
+        let features = learn(&images([0.0, 1.0, 2.0, 255.0])).unwrap();
+        for (pixels, fits) in
+            [([0.0, 0.5, 1.0, 0.2], false), ([0.0, 1.0, 0.0, 1.0], true), ([0.5, 2.0, 0.0, 0.0], true)]
+        {
+            assert_eq!(features.check(&images(pixels), 1).is_ok(), fits, "{pixels:?} to score");
+        }
+        for pixels in [[0.0, 0.5, 1.0, 0.2], [0.0, 1.0, 0.0, 1.0]] {
+            assert!(matches!(learn(&images(pixels)).unwrap_err(), Error::UnitPixels), "{pixels:?} to fit on");
+        }
     }
 
     #[test]
@@ -334,5 +482,8 @@ mod tests {
         let features = Features::learn(&train, &[0, 1], Scaling::Zscore, Missing::Refuse).unwrap();
         let huge = Data::table(["a"], vec![f32::MAX, -f32::MAX]).unwrap();
         assert_eq!(transformed(&features, &huge), [SCALED_LIMIT, -SCALED_LIMIT]);
+        let mut out = [0.0; 2];
+        Prepared::new(&huge, &features, &[0, 1]).limited(VALIDATION_LIMIT).fill(&[0, 1], &mut out);
+        assert_eq!(out, [VALIDATION_LIMIT, -VALIDATION_LIMIT]);
     }
 }

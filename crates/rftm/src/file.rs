@@ -47,8 +47,26 @@ pub(crate) struct Content {
     pub(crate) calibration: Vec<f32>,
 }
 
+impl Content {
+    /// Whether its parts can be worked with, and if not, why. Names and shapes of the state's tensors are the model's to
+    /// judge.
+    fn verify(&self) -> std::result::Result<(), String> {
+        self.card.features.verify()?;
+        let ordered = !self.calibration.is_empty() && self.calibration.is_sorted();
+        if !ordered || !self.calibration.iter().all(|score| score.is_finite()) {
+            return Err("its calibration scores are not finite numbers in ascending order".to_owned());
+        }
+        match self.state.tensors.iter().find(|(_, tensor)| !tensor.data().iter().all(|x| x.is_finite())) {
+            Some((name, _)) => Err(format!("tensor {name} is not of finite numbers")),
+            None if !self.card.threshold.value.is_finite() => Err("its threshold is no finite number".to_owned()),
+            None => Ok(()),
+        }
+    }
+}
+
 pub(crate) fn save(path: &Path, content: Content) -> Result<()> {
     let wrong = |error: serde_json::Error| Error::setting("model", format!("the header cannot be written: {error}"));
+    content.verify().map_err(|problem| Error::setting("model", format!("{problem}; it was not saved")))?;
     let Content { card, state, calibration } = content;
     let mut file = StateDict { note: String::new(), ..state };
     file.tensors = file.tensors.into_iter().map(|(name, tensor)| (format!("{MODEL}{name}"), tensor)).collect();
@@ -56,6 +74,8 @@ pub(crate) fn save(path: &Path, content: Content) -> Result<()> {
     let length = calibration.len();
     file.tensors.insert(CALIBRATION.to_owned(), Tensor::from_vec(calibration, [length])?);
     let card = serde_json::value::to_raw_value(&card).map_err(wrong)?;
+    // JSON has no infinity and no NaN; better to know now than when the file is read.
+    serde_json::from_str::<Card>(card.get()).map_err(wrong)?;
     let sha256 = digest(card.get(), &file);
     file.note = serde_json::to_string(&Envelope { format: FORMAT_VERSION, sha256, card }).map_err(wrong)?;
     let bytes = file.to_bytes()?;
@@ -79,7 +99,10 @@ pub(crate) fn load(path: &Path) -> Result<Content> {
     })?;
     let AnyFormat { format } =
         serde_json::from_str(&file.note).map_err(|_| other("a safetensors file without its header".to_owned()))?;
-    if format != FORMAT_VERSION {
+    if format < FORMAT_VERSION {
+        return Err(other(format!("model format {format}; the first is {FORMAT_VERSION}")));
+    }
+    if format > FORMAT_VERSION {
         return Err(Error::NewerFormat { path: path.to_owned(), found: format, supported: FORMAT_VERSION });
     }
     let envelope: Envelope = serde_json::from_str(&file.note).map_err(|error| damaged(error.to_string()))?;
@@ -95,7 +118,9 @@ pub(crate) fn load(path: &Path) -> Result<Content> {
         counters: file.counters.into_iter().map(|(name, counter)| (strip(name), counter)).collect(),
         note: String::new(),
     };
-    Ok(Content { card, state, calibration })
+    let content = Content { card, state, calibration };
+    content.verify().map_err(damaged)?;
+    Ok(content)
 }
 
 fn digest(card: &str, file: &StateDict) -> String {
@@ -117,4 +142,47 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Data, Detector, Threshold};
+
+    #[test]
+    fn what_could_not_be_loaded_is_not_saved_and_what_is_of_no_use_not_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model");
+        let values = (0..40).map(|x| x as f32).collect();
+        let detector = Detector::builder().max_epochs(1).fit(&Data::table(["x"], values).unwrap()).unwrap();
+        detector.save(&path).unwrap();
+        let check = |change: fn(&mut Content), expected: &str| {
+            let mut content = load(&path).unwrap();
+            content.verify().unwrap();
+            change(&mut content);
+            assert_eq!(content.verify().err().as_deref(), (!expected.is_empty()).then_some(expected));
+            let other = folder.path().join("other");
+            let message = save(&other, content).unwrap_err().to_string();
+            assert!(message.starts_with("model: ") && !other.exists(), "{message}");
+        };
+        let scores = "its calibration scores are not finite numbers in ascending order";
+        check(|it| it.calibration.clear(), scores);
+        check(|it| it.calibration.reverse(), scores);
+        check(|it| it.calibration[7] = f32::NAN, scores);
+        check(|it| it.calibration[7] = f32::INFINITY, scores);
+        check(
+            |it| it.card.threshold = Threshold { value: f64::NAN, ..it.card.threshold },
+            "its threshold is no finite number",
+        );
+        check(
+            |it| it.state.tensors.values_mut().next().unwrap().data_mut()[0] = f32::NAN,
+            "tensor decoder.0.bias is not of finite numbers",
+        );
+        check(
+            |it| it.card.features.layout = Data::table([""; 2], vec![]).unwrap().layout().clone(),
+            "its scaling does not fit its columns",
+        );
+        // What only the text shows.
+        check(|it| it.card.training.validation_loss = f64::INFINITY, "");
+    }
 }

@@ -5,29 +5,37 @@ use crate::{Affine, Detector, Features, Layout, Missing, Result};
 
 impl Detector {
     /// The detector as an ONNX graph, for programs that have an ONNX runtime and no Rust. Scaling and the filling of
-    /// missing values are in the graph; the threshold and the names of the inputs stand in its metadata.
+    /// missing values are in the graph; the threshold and the names of the inputs (`rftm.inputs`, a JSON list) stand in its
+    /// metadata.
     ///
     /// # Shapes
     /// Input `input` in the units of the data: (batch, numbers), a window of a series row after row, or
     /// (batch, channels, height, width) with pixels from 0 to 255. A categorical column is not one number but one indicator for
-    /// each category and one for everything else (see [`Features`]). Outputs `score` (batch), higher = more anomalous, the
-    /// same as [`score`](Self::score) up to rounding, and `reconstruction`, of the input's shape and units. The batch may have any
+    /// each category and one for anything else (see [`Features`]): a category that has no indicator, or is missing, is a 1
+    /// in the last and 0 in the others. Outputs `score` (batch), higher = more anomalous, the same as
+    /// [`score`](Self::score) up to rounding, and `reconstruction`, of the input's shape and units. The batch may have any
     /// size.
+    ///
+    /// # Missing values
+    /// NaN is filled in as in [`score`](Self::score); all indicators of a missing category may be NaN. Where missing values
+    /// are refused, a graph cannot refuse: a sample with a NaN scores NaN, which is **not** greater than the threshold.
+    /// Look for it before comparing.
     ///
     /// # Errors
     /// A model of more than 2 GiB.
-    pub fn export_onnx(&mut self) -> Result<Vec<u8>> {
+    pub fn export_onnx(&self) -> Result<Vec<u8>> {
         let (card, preprocessing) = (self.card(), preprocessing(self.features())?);
+        let names: Vec<String> = inputs(self.features()).map(|input| input.0).collect();
         let options = Options {
             preprocessing: Some(preprocessing),
             score: Score::MeanSquaredError,
             threshold: Some(card.threshold.value),
             notes: vec![
-                ("threshold_rule".to_owned(), card.threshold.rule.to_string()),
-                ("inputs".to_owned(), inputs(self.features()).map(|input| input.0).collect::<Vec<_>>().join("\n")),
+                ("rftm.threshold_rule".to_owned(), card.threshold.rule.to_string()),
+                ("rftm.inputs".to_owned(), serde_json::json!(names).to_string()),
             ],
         };
-        Ok(rftm_onnx::export(self.model_mut(), &options)?)
+        Ok(rftm_onnx::export(self.model().spec(), self.state(), &options)?)
     }
 }
 
@@ -38,7 +46,7 @@ fn inputs(features: &Features) -> impl Iterator<Item = (String, Affine, f32)> {
         Layout::Table { .. } | Layout::Images { .. } => 1,
     };
     (0..rows).flat_map(move |row| {
-        let suffix = if rows > 1 { format!(" [{row}]") } else { String::new() };
+        let suffix = if rows > 1 { format!("[{row}]") } else { String::new() };
         features.encoded().into_iter().map(move |(name, affine, fill)| (name + &suffix, affine, fill))
     })
 }

@@ -3,6 +3,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Result;
+
 /// How numbers are brought to a common size before a model sees them. Learned from the training part of the rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -41,7 +43,7 @@ impl fmt::Display for Scaling {
 impl FromStr for Scaling {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
         let unknown = || format!("unknown scaling {text:?}; there are zscore, robust and minmax");
         Self::ALL.into_iter().find(|one| one.name() == text).ok_or_else(unknown)
     }
@@ -63,13 +65,16 @@ const CONSTANT: f64 = 1e-4;
 /// The same for a column that was always 0, where "one in ten thousand" says nothing.
 const ALWAYS_ZERO: f64 = 1e-3;
 
-/// Deviation below which the indicator of a category is not stretched: a category of one row in ten thousand would
-/// outweigh a hundred other columns.
+/// Deviation below which the indicator of a category is not stretched, not even if no row or every row has it: a category
+/// of one row in ten thousand would outweigh a hundred other columns.
 const CATEGORY_FLOOR: f64 = 0.1;
+
+/// Lengths whose inverse is a number of 32 bits with all its digits, either way. What varies by less is constant.
+const LENGTHS: (f64, f64) = (1e-30, 1e37);
 
 impl Affine {
     fn new(shift: f64, length: f64) -> Self {
-        Self { shift: shift as f32, scale: (1.0 / length) as f32 }
+        Self { shift: shift as f32, scale: (1.0 / length.clamp(LENGTHS.0, LENGTHS.1)) as f32 }
     }
 
     /// The number a model sees.
@@ -91,13 +96,16 @@ impl Affine {
         Self::new(value, if value == 0.0 { ALWAYS_ZERO } else { CONSTANT * value.abs() })
     }
 
-    /// Learned from the values of a column, of which there is at least one, all finite. Sorts them where it must.
-    pub(crate) fn learn(scaling: Scaling, values: &mut [f32]) -> Self {
+    /// Learned from the values of a column, of which there is at least one.
+    ///
+    /// # Errors
+    /// Values that are not finite.
+    pub(crate) fn learn(scaling: Scaling, values: &[f32]) -> Result<Self> {
         let first = values[0];
         if values.iter().all(|&value| value == first) {
-            return Self::constant(f64::from(first));
+            return Ok(Self::constant(f64::from(first)));
         }
-        match scaling {
+        Ok(match scaling {
             Scaling::Zscore => Self::deviation(values),
             Scaling::Minmax => {
                 let (low, high) = values.iter().fold((first, first), |(low, high), &x| (low.min(x), high.max(x)));
@@ -105,13 +113,11 @@ impl Affine {
                 Self::new(low.midpoint(high), (high - low) / 2.0)
             }
             Scaling::Robust => {
-                values.sort_unstable_by(f32::total_cmp);
-                let at = |q: f64| f64::from(values[(q * (values.len() - 1) as f64).round() as usize]);
-                let (median, range) = (at(0.5), at(0.75) - at(0.25));
+                let (median, range) = (quantile(values, 0.5)?, quantile(values, 0.75)? - quantile(values, 0.25)?);
                 // More than half of the values are the same: the quartiles say nothing about the rest.
                 if range > 0.0 { Self::new(median, range / 1.349) } else { Self::deviation(values) }
             }
-        }
+        })
     }
 
     /// Two passes: the textbook's one loses all digits of a column such as a time stamp.
@@ -124,12 +130,14 @@ impl Affine {
 
     /// For the indicator of a category that a share of the rows has.
     pub(crate) fn indicator(share: f64) -> Self {
-        if share == 0.0 || share == 1.0 {
-            Self::constant(share)
-        } else {
-            Self::new(share, (share * (1.0 - share)).sqrt().max(CATEGORY_FLOOR))
-        }
+        Self::new(share, (share * (1.0 - share)).sqrt().max(CATEGORY_FLOOR))
     }
+}
+
+/// A quantile, with linear interpolation.
+pub(crate) fn quantile(values: &[f32], q: f64) -> Result<f64> {
+    let values: Vec<f64> = values.iter().copied().map(f64::from).collect();
+    Ok(rftm_metrics::quantile(&values, q)?)
 }
 
 #[cfg(test)]
@@ -139,7 +147,7 @@ mod tests {
     #[test]
     fn each_scaling_puts_its_landmarks_in_place() {
         let check = |scaling, values: &[f32], at: &[(f32, f32)]| {
-            let affine = Affine::learn(scaling, &mut values.to_vec());
+            let affine = Affine::learn(scaling, values).unwrap();
             for &(x, expected) in at {
                 assert!((affine.apply(x) - expected).abs() < 1e-5, "{scaling} {x}: {}", affine.apply(x));
                 assert!((affine.undo(expected) - x).abs() < 1e-4 * (1.0 + x.abs()), "{scaling} back to {x}");
@@ -155,7 +163,7 @@ mod tests {
     fn any_change_of_a_constant_column_is_many_deviations() {
         for scaling in Scaling::ALL {
             let check = |constant: f32, new: f32| {
-                let affine = Affine::learn(scaling, &mut [constant; 4]);
+                let affine = Affine::learn(scaling, &[constant; 4]).unwrap();
                 assert_eq!(affine.apply(constant), 0.0);
                 assert!(affine.apply(new).abs() > 9.0, "{constant} to {new}: {}", affine.apply(new));
             };
@@ -165,13 +173,37 @@ mod tests {
         }
         assert!(Affine::indicator(0.0).apply(1.0) > 9.0);
         assert!(Affine::indicator(1.0).apply(0.0) < -9.0);
-        assert!(Affine::indicator(1e-4).apply(1.0) < 10.1);
+        for share in [0.0, 1e-4, 1.0] {
+            let affine = Affine::indicator(share);
+            assert!(affine.apply(1.0).abs().max(affine.apply(0.0).abs()) < 10.1, "{share}");
+        }
+    }
+
+    #[test]
+    fn lengths_beyond_32_bits_leave_usable_numbers() {
+        for scaling in Scaling::ALL {
+            for values in [
+                [1e-42_f32; 3],
+                [-3e38; 3],
+                [0.0, 3e-44, 6e-44],
+                [-f32::MAX, 0.0, f32::MAX],
+                [f32::MIN_POSITIVE, 1e-39, 2e-39],
+            ] {
+                let affine = Affine::learn(scaling, &values).unwrap();
+                let scaled = values.map(|x| affine.apply(x));
+                assert!(
+                    affine.scale.is_normal() && (1.0 / affine.scale).is_normal(),
+                    "{scaling} {values:?}: {affine:?}"
+                );
+                assert!(affine.shift.is_finite() && scaled.iter().all(|x| x.abs() < 100.0), "{values:?}: {scaled:?}");
+            }
+        }
     }
 
     #[test]
     fn a_time_stamp_keeps_its_deviation() {
-        let mut values: Vec<f32> = (0..1000).map(|second| 1.7e9 + 1024.0 * second as f32).collect();
-        let affine = Affine::learn(Scaling::Zscore, &mut values);
+        let values: Vec<f32> = (0..1000).map(|second| 1.7e9 + 1024.0 * second as f32).collect();
+        let affine = Affine::learn(Scaling::Zscore, &values).unwrap();
         assert!((affine.apply(values[999]) - 3_f32.sqrt()).abs() < 1e-2);
     }
 }

@@ -1,4 +1,3 @@
-use rftm_data::Samples;
 use rftm_rng::{rng, shuffle};
 
 use crate::{Data, Error, Layout, Result, defaults};

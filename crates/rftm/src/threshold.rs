@@ -1,7 +1,9 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use statrs::distribution::{Beta, ContinuousCDF};
 
+use crate::scaling::quantile;
 use crate::{Error, Result};
 
 /// How the score is found above which a sample is called anomalous; from the calibration scores alone, so it can be
@@ -9,8 +11,9 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
-    /// At most this share of *normal* samples is called anomalous: those with p-value at most this are. Among n
-    /// calibration scores the threshold is the `ceil((1 - rate)(n + 1))`-th smallest.
+    /// On average over calibrations at most this share of *normal* samples is called anomalous: those with p-value at
+    /// most this are. Among n calibration scores the threshold is the `ceil((1 - rate)(n + 1))`-th smallest. How far one
+    /// calibration may be off says [`Detector::false_positive_range`](crate::Detector::false_positive_range).
     FalsePositiveRate(f64),
     /// This quantile of the calibration scores, with linear interpolation.
     Quantile(f64),
@@ -49,15 +52,11 @@ impl Threshold {
     /// # Errors
     /// A number out of range, or a rate that so few scores cannot promise.
     pub(crate) fn new(rule: Rule, sorted: &[f32]) -> Result<Self> {
-        let quantile = |q| {
-            let scores: Vec<f64> = sorted.iter().copied().map(f64::from).collect();
-            Ok::<_, Error>(rftm_metrics::quantile(&scores, q)?)
-        };
         let value = match rule {
             Rule::FalsePositiveRate(rate) => of_rate(rate, sorted)?,
-            Rule::Quantile(q) if (0.0..=1.0).contains(&q) => quantile(q)?,
+            Rule::Quantile(q) if (0.0..=1.0).contains(&q) => quantile(sorted, q)?,
             Rule::Quantile(q) => return Err(Error::setting("quantile", format!("{q} is not in [0, 1]"))),
-            Rule::Contamination(share) if (0.0..=0.5).contains(&share) => quantile(1.0 - share)?,
+            Rule::Contamination(share) if (0.0..=0.5).contains(&share) => quantile(sorted, 1.0 - share)?,
             Rule::Contamination(share) => {
                 return Err(Error::setting("contamination", format!("{share} is not in [0, 0.5]")));
             }
@@ -67,11 +66,25 @@ impl Threshold {
         Ok(Self { rule, value })
     }
 
-    /// Whether a sample of this score is called anomalous.
+    /// Whether a sample of this score is called anomalous. NaN is.
     #[must_use]
     pub fn exceeded_by(&self, score: f32) -> bool {
-        f64::from(score) > self.value
+        score.is_nan() || f64::from(score) > self.value
     }
+}
+
+/// Which of so many calibration scores in ascending order is the threshold of a rate, from 1; it may be one too many.
+fn rank(rate: f64, count: usize) -> usize {
+    // The guard keeps 0.99 * 100, which is 99.00000000000001 for a computer, from becoming 100.
+    ((1.0 - rate) * (count as f64 + 1.0) - 1e-9).ceil().max(1.0) as usize
+}
+
+/// The 5 % and 95 % points of the true rate of false positives, Beta(count + 1 - rank, rank), over calibrations.
+pub(crate) fn rate_range(rate: f64, count: usize) -> Option<[f64; 2]> {
+    let rank = rank(rate, count);
+    let above = (count + 1).checked_sub(rank)?;
+    let beta = Beta::new(above as f64, rank as f64).ok()?;
+    Some([0.05, 0.95].map(|share| beta.inverse_cdf(share)))
 }
 
 fn of_rate(rate: f64, sorted: &[f32]) -> Result<f64> {
@@ -79,9 +92,7 @@ fn of_rate(rate: f64, sorted: &[f32]) -> Result<f64> {
         return Err(Error::setting("false-positive rate", format!("{rate} is not between 0 and 1")));
     }
     let count = sorted.len();
-    // The guard keeps 0.99 * 100, which is 99.00000000000001 for a computer, from becoming 100.
-    let rank = ((1.0 - rate) * (count as f64 + 1.0) - 1e-9).ceil().max(1.0) as usize;
-    match sorted.get(rank - 1) {
+    match sorted.get(rank(rate, count) - 1) {
         Some(&score) => Ok(score.into()),
         None => {
             let (needed, least) = ((1.0 / rate - 1e-9).ceil() as usize - 1, 1.0 / (count as f64 + 1.0));
@@ -94,9 +105,9 @@ fn of_rate(rate: f64, sorted: &[f32]) -> Result<f64> {
     }
 }
 
-/// `(1 + #{calibration scores >= s}) / (n + 1)`, from calibration scores in ascending order.
+/// `(1 + #{calibration scores >= s}) / (n + 1)`, from calibration scores in ascending order. NaN is above all.
 pub(crate) fn p_value(score: f32, sorted: &[f32]) -> f64 {
-    let below = sorted.partition_point(|&calibration| calibration < score);
+    let below = sorted.partition_point(|&calibration| score.is_nan() || calibration < score);
     (1 + sorted.len() - below) as f64 / (sorted.len() + 1) as f64
 }
 
@@ -141,6 +152,33 @@ mod tests {
         for (score, expected) in [(0.0, 1.0), (1.0, 1.0), (100.0, 2.0 / 101.0), (101.0, 1.0 / 101.0)] {
             assert_eq!(p_value(score, &hundred()), expected, "{score}");
         }
+    }
+
+    #[test]
+    fn nan_is_anomalous() {
+        for rule in [Rule::FalsePositiveRate(0.05), Rule::Value(1e9)] {
+            assert!(Threshold::new(rule, &hundred()).unwrap().exceeded_by(f32::NAN));
+        }
+        assert_eq!(p_value(f32::NAN, &hundred()), 1.0 / 101.0);
+    }
+
+    #[test]
+    fn the_true_rate_lies_where_the_beta_distribution_says() {
+        // Beta(1, n) and Beta(n, 1) have quantiles in closed form; the others are scipy.stats.beta.ppf.
+        let tail = |n: f64| [0.05_f64, 0.95].map(|share| 1.0 - (1.0 - share).powf(1.0 / n));
+        for (rate, count, expected) in [
+            (0.01, 99, tail(99.0)),
+            (0.01, 100, tail(100.0)),
+            (0.999, 99, [0.05_f64, 0.95].map(|share| share.powf(1.0 / 99.0))),
+            (0.05, 99, [0.020_108_76, 0.090_073_56]),
+            (0.01, 20_000, [0.008_870_84, 0.011_183_85]),
+        ] {
+            let range = rate_range(rate, count).unwrap();
+            for (found, expected) in range.iter().zip(expected) {
+                assert!((found / expected - 1.0).abs() < 1e-4, "{rate} of {count}: {range:?}");
+            }
+        }
+        assert_eq!(rate_range(0.001, 100), None, "no such threshold");
     }
 
     #[test]

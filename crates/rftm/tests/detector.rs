@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use rand::Rng;
-use rftm::{Column, Data, Detector, Error, Layout, Missing, ModelKind, Rule, Samples, Scaling, Value};
+use rftm::{Architecture, Column, Data, Detector, Error, Layout, Missing, ModelKind, Rule, Scaling, Value};
 
 /// Rows (a, b, a + b, 3): three numbers that belong together and one that never changes.
 fn table(rows: usize, stream: u64) -> Data {
@@ -75,11 +75,11 @@ fn a_fit_is_reproducible_and_survives_its_file() {
     let folder = tempfile::tempdir().unwrap();
     for kind in ModelKind::ALL {
         let path = folder.path().join(kind.name());
-        let (mut detector, again) = (fitted(kind), fitted(kind));
+        let (detector, again) = (fitted(kind), fitted(kind));
         let scores = detector.score(&table(50, 3)).unwrap();
         assert_eq!(again.score(&table(50, 3)).unwrap(), scores);
         detector.save(&path).unwrap();
-        let mut loaded = Detector::load(&path).unwrap();
+        let loaded = Detector::load(&path).unwrap();
         assert_eq!(loaded.card(), detector.card());
         assert_eq!(loaded.calibration(), detector.calibration());
         assert_eq!(loaded.score(&table(50, 3)).unwrap(), scores);
@@ -149,9 +149,119 @@ fn categories_and_missing_values() {
     let explained = detector.explain(&new, &[0, 1, 2], 1).unwrap();
     assert!(explained[1].score > explained[0].score);
     let top = &explained[1].contributions[0];
-    assert_eq!((top.name.as_str(), top.observed.to_string().as_str()), ("kind", "(not seen in training)"));
+    assert_eq!((top.name.as_str(), top.observed.to_string().as_str()), ("kind", "(rare or not seen in training)"));
     let numeric = explained[2].contributions.iter().find(|one| one.name == "x").unwrap();
     assert_eq!(numeric.observed, Value::Missing);
+}
+
+/// Rows of four numbers and a category of which there are many: x, y, x + y, all alike but for `code`.
+fn coded(rows: usize, stream: u64, code: impl Fn(usize) -> f32) -> Data {
+    let mut random = rftm_rng::rng(7, "test", stream);
+    let levels = (0..100).map(|level| format!("level {level}")).collect();
+    let columns = ["x", "y", "sum"].map(Column::number).into_iter().chain([Column::category("code", levels)]);
+    let mut row = |row: usize| {
+        let (x, y) = (random.random_range(0.0..1.0_f32), random.random_range(0.0..1.0_f32));
+        [x, y, x + y, code(row)]
+    };
+    let values = (0..rows).flat_map(&mut row).collect();
+    Data::new(Layout::Table { columns: columns.collect() }, values).unwrap()
+}
+
+/// The same rows, every second with a sum that is wrong; the share of those that are found, at a rate of 1 %.
+fn found(detector: &Detector) -> f64 {
+    let data = coded(400, 40, |_| 0.0);
+    let mut values = data.values().to_vec();
+    values.chunks_exact_mut(8).for_each(|rows| rows[2] += 1.0);
+    let flags = detector.predict(&Data::new(data.layout().clone(), values).unwrap()).unwrap();
+    flags.iter().step_by(2).filter(|&&flag| flag).count() as f64 / 200.0
+}
+
+#[test]
+fn rare_categories_and_missing_ones_do_not_spoil_the_rest() {
+    let builder = || Detector::builder().kind(ModelKind::Ae).max_epochs(60);
+    // Every tenth row has a category of its own, or none; the others have one of two.
+    let common = |row: usize| (row % 2) as f32;
+    for (what, odd) in [("rare", None), ("missing", Some(f32::NAN))] {
+        let train =
+            coded(800, 30, |row| if row % 10 == 5 { odd.unwrap_or(2.0 + (row / 10) as f32) } else { common(row) });
+        let detector = builder().missing(Missing::Mean).fit(&train).unwrap();
+        let Layout::Table { columns } = &detector.features().layout else { panic!("a table") };
+        assert_eq!(columns[3].levels.as_deref(), Some(&["level 0".to_owned(), "level 1".to_owned()][..]));
+        let (error, found) = (detector.card().training.validation_loss, found(&detector));
+        assert!(error < 1.0 && found > 0.9, "{what}: error {error}, {found} found");
+    }
+}
+
+#[test]
+fn one_value_that_only_validation_has_does_not_choose_the_epoch() {
+    let builder = || Detector::builder().kind(ModelKind::Ae).max_epochs(60);
+    let alone = |odd: usize| {
+        let data = coded(300, 31, |_| 0.0);
+        let names = ["x", "y", "sum", "flag"];
+        let mut values = data.values().to_vec();
+        values[4 * odd + 3] = 1.0;
+        Data::table(names, values).unwrap()
+    };
+    // Wherever it falls: 10 % of the rows are held out to stop in time.
+    let losses = (0..30).map(|odd| builder().fit(&alone(odd)).unwrap().card().training.validation_loss);
+    let worst = losses.fold(0.0, f64::max);
+    assert!(worst < 5.0, "{worst}");
+}
+
+#[test]
+fn numbers_at_the_ends_of_32_bits_can_be_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    for scale in [1e-45_f32, 5e-42, 1e-38, 1e36] {
+        let values = (0..60).flat_map(|row| [row as f32 * scale, row as f32, scale]).collect();
+        let data = Data::table(["small", "row", "constant"], values).unwrap();
+        let detector = Detector::builder().kind(ModelKind::Ae).max_epochs(3).fit(&data).unwrap();
+        detector.save(&path).unwrap();
+        let loaded = Detector::load(&path).unwrap();
+        assert_eq!(loaded.score(&data).unwrap(), detector.score(&data).unwrap(), "{scale:e}");
+        detector.export_onnx().unwrap();
+    }
+}
+
+#[test]
+fn of_two_settings_the_later_counts() {
+    let data = table(100, 0);
+    let spec = |builder: rftm::Builder| builder.plan(&data).unwrap().spec().clone();
+    let twin = || rftm::defaults::memory(ModelKind::Rftm, data.layout());
+    let mlp = || Architecture::Mlp { widths: vec![4, 12, 3] };
+    assert_eq!(spec(Detector::builder().memory(twin()).kind(ModelKind::Ae)).kind(), ModelKind::Ae);
+    assert_eq!(spec(Detector::builder().kind(ModelKind::Ae).memory(twin())).kind(), ModelKind::Rftm);
+    let widths = Architecture::Mlp { widths: vec![4, 9, 2] };
+    assert_eq!(spec(Detector::builder().architecture(mlp()).widths(&[9, 2])).architecture, widths);
+    assert_eq!(spec(Detector::builder().widths(&[9, 2]).architecture(mlp())).architecture, mlp());
+    // The width of what the model sees is the builder's business: here a number and two indicators.
+    let levels = vec!["low".to_owned(), "high".to_owned()];
+    let columns = vec![Column::number("x"), Column::category("c", levels)];
+    let values = (0..40).flat_map(|row| [row as f32, (row % 2) as f32]).collect();
+    let mixed = Data::new(Layout::Table { columns }, values).unwrap();
+    let plan = Detector::builder().widths(&[9, 2]).plan(&mixed).unwrap();
+    assert_eq!(plan.spec().architecture, Architecture::Mlp { widths: vec![4, 9, 2] });
+}
+
+#[test]
+fn a_shared_detector_is_saved_and_exported() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    let detector = std::sync::Arc::new(fitted(ModelKind::Rftm));
+    detector.save(&path).unwrap();
+    assert_eq!(Detector::load(&path).unwrap().export_onnx().unwrap(), detector.export_onnx().unwrap());
+}
+
+#[test]
+fn how_far_the_rate_may_be_off_is_said_where_it_is_known() {
+    let mut detector = fitted(ModelKind::Ae);
+    let [low, high] = detector.false_positive_range().unwrap();
+    assert!(0.0 < low && low < 1.0 / 61.0 && 1.0 / 61.0 < high && high < 0.1, "{low} to {high}");
+    detector.set_threshold(Rule::Quantile(0.9)).unwrap();
+    assert_eq!(detector.false_positive_range(), None);
+    let series = Data::series(["x"], 4, 1, (0..200).map(|row| (row as f32 / 3.0).sin()).collect()).unwrap();
+    let detector = Detector::builder().kind(ModelKind::Ae).max_epochs(2).fit(&series).unwrap();
+    assert_eq!(detector.false_positive_range(), None, "windows depend on each other");
 }
 
 #[test]
@@ -200,6 +310,16 @@ fn other_data_are_refused() {
         "the model was fitted on a table of 4 columns, these data are a table of 1",
     );
     check(
+        Data::table(["a", "b", "same", "sum"], vec![1.0; 4]).unwrap(),
+        "the model was fitted on a table whose column 3 is \"sum\", these data are a table whose column 3 is \"same\"",
+    );
+    let columns = ["a", "b", "sum", "same"].map(Column::number);
+    let columns = columns[..3].iter().cloned().chain([Column::category("same", vec![])]).collect();
+    check(
+        Data::new(Layout::Table { columns }, vec![1.0; 4]).unwrap(),
+        "the model was fitted on a table whose column 4 is \"same\", these data are a table whose column 4 is \"same\", of categories",
+    );
+    check(
         Data::images([1, 2, 2], vec![0.0; 4]).unwrap(),
         "the model was fitted on a table of 4 columns, these data are images",
     );
@@ -237,6 +357,10 @@ fn files_that_are_no_models_say_so() {
     assert!(matches!(error, Error::NotADetector { .. }), "{error}");
     let format = b"\\\"format\\\":";
     let header = whole.windows(format.len()).position(|bytes| bytes == format).expect("the header names its format");
+    let mut zero = whole.clone();
+    zero[header + format.len()] = b'0';
+    let error = load(&zero);
+    assert!(matches!(error, Error::NotADetector { .. }) && error.to_string().contains("model format 0"), "{error}");
     let mut newer = whole.clone();
     newer[header + format.len()] = b'9';
     let error = load(&newer);

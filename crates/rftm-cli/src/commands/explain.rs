@@ -51,32 +51,67 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<()> {
     Ok(())
 }
 
+/// The most anomalous samples, the worst first. Windows overlap, and all those with a spike in them are as odd as it: of
+/// windows with a common row only the worst is kept, so an event stands there once.
+struct Worst {
+    top: usize,
+    kept: Vec<Kept>,
+    /// Last row and score of each sample that the next may share a row with.
+    recent: Vec<(u64, f32)>,
+    /// The worst of them, unless a still worse one overlapped it: no other of them can be kept.
+    candidate: Option<Kept>,
+}
+
+impl Worst {
+    fn new(top: usize) -> Self {
+        Self { top, kept: Vec::new(), recent: Vec::new(), candidate: None }
+    }
+
+    /// Samples come in the order of their rows.
+    fn add(&mut self, sample: &Sample, score: f32, values: impl FnOnce() -> Vec<f32>) {
+        self.recent.retain(|&(last, _)| last >= sample.first.row);
+        // Of equal scores the first stays.
+        let beaten = self.recent.iter().any(|&(_, other)| other >= score);
+        self.recent.push((sample.last, score));
+        if self.candidate.as_ref().is_some_and(|other| other.sample.last < sample.first.row) {
+            self.settle();
+        }
+        if !beaten {
+            self.candidate = Some(Kept { score, sample: sample.clone(), values: values() });
+        }
+    }
+
+    /// The candidate shares no row with what comes.
+    fn settle(&mut self) {
+        let Some(candidate) = self.candidate.take() else { return };
+        let place = self.kept.partition_point(|other| other.score >= candidate.score);
+        self.kept.insert(place, candidate);
+        self.kept.truncate(self.top);
+    }
+}
+
 /// The samples to explain: the most anomalous, or those that were asked for.
 fn keep(args: &ExplainArgs, detector: &Detector) -> Result<Vec<Kept>> {
     let mut source = input::open(&args.on.input, &args.on.read, args.on.resize, detector.features(), Labels::None)?;
     let counter = Counter::of("rows", source.rows(), &args.on.read);
-    let mut kept: Vec<Kept> = Vec::new();
+    let mut worst = Worst::new(args.top);
     let mut wanted: BTreeMap<u64, Option<Kept>> = args.rows.iter().map(|&row| (row, None)).collect();
     let by_score = wanted.is_empty();
     each_batch(&mut *source, &detector.features().layout, |data, samples| {
         for (index, (sample, score)) in samples.iter().zip(detector.score(data)?).enumerate() {
-            let take = || Kept { score, sample: sample.clone(), values: data.sample(index).to_vec() };
+            let values = || data.sample(index).to_vec();
             if by_score {
-                // Of equal scores the first stays.
-                let place = kept.partition_point(|other| other.score >= score);
-                if place < args.top {
-                    kept.truncate(args.top - 1);
-                    kept.insert(place, take());
-                }
+                worst.add(sample, score, values);
             } else if let Some(found) = wanted.get_mut(&sample.first.row) {
-                *found = Some(take());
+                *found = Some(Kept { score, sample: sample.clone(), values: values() });
             }
         }
         counter.add(samples.len() as u64);
         Ok(by_score || wanted.values().any(Option::is_none))
     })?;
     if by_score {
-        return Ok(kept);
+        worst.settle();
+        return Ok(worst.kept);
     }
     if let Some((row, _)) = wanted.iter().find(|(_, found)| found.is_none()) {
         bail!("{} has no row {row} that starts a sample", args.on.input.display());
@@ -177,5 +212,31 @@ impl<'a> Line<'a> {
             features: &why.contributions[..features.min(why.contributions.len())],
             patterns,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::Id;
+
+    #[test]
+    fn of_samples_with_a_common_row_the_worst_is_kept() {
+        let check = |width: u64, top: usize, scores: &[f32], expected: &[u64]| {
+            let mut worst = Worst::new(top);
+            for (first, &score) in (1..).zip(scores) {
+                worst.add(&Sample { first: Id::row(first), last: first + width - 1 }, score, Vec::new);
+            }
+            worst.settle();
+            let rows: Vec<u64> = worst.kept.iter().map(|kept| kept.sample.first.row).collect();
+            assert_eq!(rows, expected, "width {width}, {scores:?}");
+        };
+        check(1, 3, &[1.0, 9.0, 5.0, 9.0, 7.0], &[2, 4, 5]);
+        check(1, 0, &[1.0, 2.0], &[]);
+        // The shoulders of a peak are no events.
+        check(3, 9, &[1.0, 8.0, 9.0, 8.0, 1.0, 1.0, 1.0, 2.0, 1.0], &[3, 8]);
+        check(3, 1, &[1.0, 8.0, 9.0, 8.0, 1.0, 1.0, 1.0, 2.0, 1.0], &[3]);
+        check(2, 9, &[5.0, 5.0, 5.0, 5.0], &[1]);
+        check(2, 9, &[5.0, 4.0, 5.0], &[1, 3]);
     }
 }

@@ -4,22 +4,23 @@ use anyhow::Result;
 use rftm::{Detector, Layout, write_atomic};
 
 use crate::args::ExportArgs;
+use crate::commands::inspect;
 
 pub(crate) fn run(args: &ExportArgs) -> Result<()> {
-    let mut detector = Detector::load(&args.model)?;
+    let detector = Detector::load(&args.model)?;
     let graph = detector.export_onnx()?;
     write_atomic(&args.output, |out| out.write_all(&graph))?;
     let mut out = io::stdout().lock();
     let shape: Vec<String> = detector.features().shape().iter().map(usize::to_string).collect();
     writeln!(out, "{}: {} KiB; input (batch, {})", args.output.display(), graph.len() / 1024, shape.join(", "))?;
-    let threshold = detector.threshold();
-    writeln!(out, "an anomaly has a score above {:.6} ({})", threshold.value, threshold.rule)?;
+    let (value, rule) = (detector.threshold().value, inspect::rule(&detector));
+    writeln!(out, "an anomaly has a score above {value:.6} ({rule})")?;
     if let Layout::Table { columns } = &detector.features().layout
         && columns.iter().any(|column| column.levels.is_some())
     {
         writeln!(
             out,
-            "categorical columns are indicators there, in the order of the note \"inputs\" in the graph's metadata"
+            "categorical columns are indicators there, in the order of the note \"rftm.inputs\" in the graph's metadata"
         )?;
     }
     Ok(())

@@ -1,7 +1,7 @@
 use std::io::{self, Write};
 
 use anyhow::{Context, Result};
-use rftm::{Architecture, Detector, Layout, Samples};
+use rftm::Detector;
 
 use crate::args::FitArgs;
 use crate::commands::inspect;
@@ -17,7 +17,7 @@ pub(crate) fn run(args: FitArgs) -> Result<()> {
     let mut builder =
         Detector::builder().kind(args.model).seed(args.seed).scaling(args.scaling).missing(args.missing).origin(origin);
     if !args.widths.is_empty() {
-        builder = builder.architecture(architecture(&data, &args.widths)?);
+        builder = builder.widths(&args.widths);
     }
     if let Some(rule) = args.rule.rule() {
         builder = builder.threshold(rule);
@@ -36,26 +36,11 @@ pub(crate) fn run(args: FitArgs) -> Result<()> {
     }
     let plan = builder.plan(&data).with_context(|| args.input.display().to_string())?;
     let mut watch = Watch::new(plan.config().max_epochs, args.read.quiet, interrupt()?);
-    let mut detector = plan.fit(&data, &mut watch)?;
+    let detector = plan.fit(&mut watch)?;
     drop(watch);
     detector.save(&args.output)?;
     let mut out = io::stdout().lock();
     inspect::summary(&mut out, &detector)?;
     writeln!(out, "saved         {}", args.output.display())?;
     Ok(())
-}
-
-/// The widths of the layers, after that of the data.
-fn architecture(data: &rftm::Data, widths: &[usize]) -> Result<Architecture> {
-    let layer = |first: usize| [&[first], widths].concat();
-    match *data.layout() {
-        Layout::Images { channels, height, width } => Ok(Architecture::conv([height, width], &layer(channels))),
-        Layout::Table { ref columns } if columns.iter().any(|column| column.levels.is_some()) => {
-            // Indicators of categories: how many is the features' business.
-            let indicators: usize =
-                columns.iter().map(|column| column.levels.as_ref().map_or(1, |levels| levels.len() + 1)).sum();
-            Ok(Architecture::Mlp { widths: layer(indicators) })
-        }
-        Layout::Table { .. } | Layout::Series { .. } => Ok(Architecture::Mlp { widths: layer(data.features()) }),
-    }
 }

@@ -1,7 +1,7 @@
 use std::io::{self, Write};
 
 use anyhow::Result;
-use rftm::{Architecture, Card, Detector, Layout, MemorySpec};
+use rftm::{Architecture, Card, Detector, Layout, MemorySpec, Rule};
 
 use crate::args::InspectArgs;
 
@@ -61,12 +61,26 @@ pub(crate) fn summary(out: &mut dyn Write, detector: &Detector) -> Result<()> {
         config.seed
     )?;
     writeln!(out, "error         {:.4} on samples it did not train on", training.validation_loss)?;
-    let threshold = detector.threshold();
-    writeln!(out, "threshold     {:.4} ({}); higher scores are anomalous", threshold.value, threshold.rule)?;
+    let (value, rule) = (detector.threshold().value, self::rule(detector));
+    writeln!(out, "threshold     {value:.4} ({rule}); higher scores are anomalous")?;
     for warning in &training.warnings {
         writeln!(out, "note          {warning}")?;
     }
     Ok(())
+}
+
+/// Where the threshold came from, and what it promises.
+pub(crate) fn rule(detector: &Detector) -> String {
+    let rule = detector.threshold().rule;
+    match (detector.false_positive_range(), &detector.features().layout, rule) {
+        (Some([low, high]), ..) => {
+            format!("{rule}; of calibrations like this 9 in 10 truly have {:.2} to {:.2} %", 100.0 * low, 100.0 * high)
+        }
+        (None, Layout::Series { .. }, Rule::FalsePositiveRate(_)) => {
+            format!("{rule} of the calibration windows; no guarantee, windows depend on each other")
+        }
+        _ => rule.to_string(),
+    }
 }
 
 fn layers(architecture: &Architecture) -> String {

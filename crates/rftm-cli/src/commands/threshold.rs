@@ -4,6 +4,7 @@ use anyhow::Result;
 use rftm::{Detector, Rule};
 
 use crate::args::ThresholdArgs;
+use crate::commands::inspect;
 use crate::exit::usage;
 
 pub(crate) fn run(args: &ThresholdArgs) -> Result<()> {
@@ -15,20 +16,18 @@ pub(crate) fn run(args: &ThresholdArgs) -> Result<()> {
         }
         return show(&mut out, &mut detector);
     };
-    let before = detector.threshold();
+    let before = (detector.threshold().value, inspect::rule(&detector));
     detector.set_threshold(rule)?;
     let path = args.output.as_deref().unwrap_or(&args.model);
     detector.save(path)?;
-    let after = detector.threshold();
-    writeln!(out, "before  {:.6} ({})", before.value, before.rule)?;
-    writeln!(out, "now     {:.6} ({})", after.value, after.rule)?;
+    writeln!(out, "before  {:.6} ({})", before.0, before.1)?;
+    writeln!(out, "now     {:.6} ({})", detector.threshold().value, inspect::rule(&detector))?;
     Ok(())
 }
 
 /// The threshold, and what others would be.
 fn show(out: &mut dyn Write, detector: &mut Detector) -> Result<()> {
-    let now = detector.threshold();
-    writeln!(out, "now     {:.6} ({})", now.value, now.rule)?;
+    writeln!(out, "now     {:.6} ({})", detector.threshold().value, inspect::rule(detector))?;
     let scores = detector.calibration();
     if let (Some(least), Some(most)) = (scores.first(), scores.last()) {
         writeln!(out, "{} calibration scores from {least:.6} to {most:.6}", scores.len())?;

@@ -14,6 +14,7 @@ use sha2::Sha256;
 
 use crate::args::{BadLines, FitArgs, Format, Header, ReadArgs};
 use crate::exit::usage;
+use crate::input::precision::Precision;
 use crate::input::tap::{Passed, Tap};
 use crate::input::{Id, Labels, Next, Source, is_stdin};
 use crate::progress::Counter;
@@ -281,10 +282,14 @@ pub(crate) fn load(args: &FitArgs, format: Format) -> Result<(Layout, Vec<f32>, 
     let mut cells = choose(&records, args)?;
     let columns = records.names.len();
     let mut values = Vec::new();
+    let mut precision = vec![Precision::default(); cells.len()];
     let counter = Counter::new("rows", &args.read);
     while records.advance()? {
-        if let Err(problem) = parse(&records.record, columns, &mut cells, args.missing, &mut values) {
-            bad_line(args.read.bad_lines, &records.place(), &problem, FIT_HINT)?;
+        match parse(&records.record, columns, &mut cells, args.missing, &mut values) {
+            Err(problem) => bad_line(args.read.bad_lines, &records.place(), &problem, FIT_HINT)?,
+            Ok(()) => {
+                cells.iter().zip(&mut precision).for_each(|(cell, one)| one.note(&records.record[cell.at]));
+            }
         }
         if let Some(column) =
             cells.iter().find(|cell| cell.levels.as_ref().is_some_and(|one| one.names.len() > MOST_LEVELS))
@@ -292,6 +297,10 @@ pub(crate) fn load(args: &FitArgs, format: Format) -> Result<(Layout, Vec<f32>, 
             bail!("{}: column {:?} has more than {MOST_LEVELS} categories; leave it out", records.label, column.name);
         }
         counter.add(1);
+    }
+    drop(counter);
+    for (cell, precision) in cells.iter().zip(&precision).filter(|(cell, _)| cell.levels.is_none()) {
+        precision.warn(&cell.name);
     }
     let column = |cell: Cell| match cell.levels {
         None => Column::number(cell.name),

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use image::imageops::FilterType;
-use image::{DynamicImage, ImageReader};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
 use rftm::Layout;
 use sha2::{Digest, Sha256};
 
@@ -60,7 +61,12 @@ fn read(path: &Path, size: Option<[u32; 2]>, hash: Option<&mut Sha256>) -> Resul
     }
     // The content decides, not the ending.
     let reader = ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format().with_context(name)?;
-    let mut image = reader.decode().with_context(name)?;
+    let mut decoder = reader.into_decoder().with_context(name)?;
+    Limits::default().reserve(decoder.total_bytes()).with_context(name)?;
+    // A camera that was held upright says so beside the pixels; if what it says cannot be read, they stay as they are.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut image = DynamicImage::from_decoder(decoder).with_context(name)?;
+    image.apply_orientation(orientation);
     if let Some([width, height]) = size
         && (image.width(), image.height()) != (width, height)
     {
@@ -135,6 +141,15 @@ impl Folder {
         // Grey is a colour, too; the other way would lose what the model was fitted on.
         if image.shape[0] == 1 && channels == 3 {
             image = Pixels { shape: [3, image.shape[1], image.shape[2]], values: image.values.repeat(3) };
+        }
+        // Nor is it a colour that nothing shines through.
+        let opaque = image.values.len() / image.shape[0] * channels;
+        if image.shape[0] == channels + 1
+            && matches!(channels, 1 | 3)
+            && image.values[opaque..].iter().all(|&alpha| alpha == 255.0)
+        {
+            image.values.truncate(opaque);
+            image.shape[0] = channels;
         }
         if image.shape != self.shape {
             let help = if image.shape[0] == channels { "; --resize resizes it" } else { "" };

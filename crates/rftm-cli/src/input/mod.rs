@@ -5,6 +5,7 @@ pub(crate) mod csv;
 pub(crate) mod images;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod precision;
 mod tap;
 
 use std::path::Path;
@@ -100,7 +101,9 @@ fn format(path: &Path, read: &ReadArgs) -> Result<Format> {
 /// All rows of the training data.
 pub(crate) fn load(args: &FitArgs) -> Result<(Data, Origin)> {
     let path = args.input.as_path();
-    let source = Some(if is_stdin(path) { "standard input".to_owned() } else { path.display().to_string() });
+    // The name alone: a model is handed on, and whose folder it was is nobody's business.
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let source = Some(if is_stdin(path) { "standard input".to_owned() } else { name });
     let format = format(path, &args.read)?;
     let named = [("columns", &args.columns), ("exclude", &args.exclude), ("categorical", &args.categorical)];
     if let (Some((flag, _)), true) = (named.iter().find(|(_, names)| !names.is_empty()), !format.is_table()) {
