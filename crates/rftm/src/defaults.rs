@@ -8,7 +8,7 @@
 //! | memory of MNAD | 10 items | the same |
 //! | batch | 256; of few rows a quarter, at least 8 | 32; of few images an eighth, at least 8 |
 //! | optimiser | Adam, 1e-3 | the same |
-//! | early stopping | patience 20 | patience 100: on few images the error first rises for 500 steps |
+//! | early stopping | patience of as many epochs as make 600 steps, at least 20: the error may rise in the first 500 steps | the same |
 //! | most epochs | as many as make 3000 steps, 5 to 300 | the same |
 //! | held out to stop in time | 10 % of the samples, at most 20 000 | the same |
 //! | held out to calibrate | 10 %, but 100 (or a fifth, if that is less), at most 20 000 | the same |
@@ -46,7 +46,7 @@ const EPOCHS: (usize, usize) = (5, 300);
 const BATCH: (usize, usize) = (8, 256);
 const IMAGE_BATCH: usize = 32;
 const PATIENCE: usize = 20;
-const IMAGE_PATIENCE: usize = 100;
+const PATIENCE_STEPS: usize = 600;
 const HELD_OUT: usize = 20_000;
 const CALIBRATION: usize = 100;
 const FALSE_POSITIVE_RATE: f64 = 0.01;
@@ -98,10 +98,11 @@ pub fn memory(kind: ModelKind, layout: &Layout) -> MemorySpec {
 /// How to train on so many samples.
 #[must_use]
 pub fn train(layout: &Layout, samples: usize, seed: u64) -> TrainConfig {
-    let (share, largest, patience) =
-        if is_images(layout) { (8, IMAGE_BATCH, IMAGE_PATIENCE) } else { (4, BATCH.1, PATIENCE) };
+    let (share, largest) = if is_images(layout) { (8, IMAGE_BATCH) } else { (4, BATCH.1) };
     let batch_size = (samples / share).clamp(BATCH.0, largest);
-    let max_epochs = (STEPS / samples.div_ceil(batch_size).max(1)).clamp(EPOCHS.0, EPOCHS.1);
+    let steps = samples.div_ceil(batch_size).max(1);
+    let max_epochs = (STEPS / steps).clamp(EPOCHS.0, EPOCHS.1);
+    let patience = PATIENCE_STEPS.div_ceil(steps).max(PATIENCE);
     TrainConfig { seed, batch_size, patience, max_epochs, ..TrainConfig::default() }
 }
 
@@ -157,15 +158,16 @@ mod tests {
     #[test]
     fn training_has_a_budget_of_steps() {
         let table = Layout::Table { columns: Vec::new() };
-        let check = |samples, batch, epochs| {
+        let check = |samples, batch, epochs, patience| {
             let config = train(&table, samples, 1);
-            assert_eq!((config.batch_size, config.max_epochs), (batch, epochs), "{samples} samples");
+            let found = (config.batch_size, config.max_epochs, config.patience);
+            assert_eq!(found, (batch, epochs, patience), "{samples} samples");
         };
-        check(8, 8, 300);
-        check(100, 25, 300);
-        check(800, 200, 300);
-        check(10_000, 256, 75);
-        check(960_000, 256, 5);
+        check(8, 8, 300, 600);
+        check(100, 25, 300, 150);
+        check(800, 200, 300, 150);
+        check(10_000, 256, 75, 20);
+        check(960_000, 256, 5, 20);
     }
 
     #[test]

@@ -82,7 +82,8 @@ pub(crate) const VALIDATION_LIMIT: f32 = 10.0;
 ///
 /// A numeric column becomes one number. A categorical column becomes one indicator for each category that at least
 /// [`FEWEST_OF_CATEGORY`](crate::defaults::FEWEST_OF_CATEGORY) training rows have, and one for anything else: a rarer
-/// category, one that was not seen, a missing one. Where no training row had anything else, it counts ten deviations.
+/// category, one that was not seen, a missing one. Where no training row had anything else, it counts ten deviations; the
+/// others together weigh as much as one number.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Features {
@@ -133,9 +134,10 @@ impl Features {
                 }
                 let common = || counts.iter().zip(levels).filter(|(count, _)| **count >= FEWEST_OF_CATEGORY);
                 features.keep(index, common().map(|(_, level)| level.clone()).collect());
+                let shares: Vec<f64> = common().map(|(&count, _)| count as f64 / rows.len() as f64).collect();
+                features.affine.extend(Affine::indicators(&shares));
                 let others = rows.len() - common().map(|(count, _)| count).sum::<usize>();
-                let counts = common().map(|(&count, _)| count).chain([others]);
-                features.affine.extend(counts.map(|count| Affine::indicator(count as f64 / rows.len() as f64)));
+                features.affine.push(Affine::anything_else(others as f64 / rows.len() as f64));
                 features.fill.push(Column::UNSEEN);
                 continue;
             }
@@ -375,9 +377,11 @@ mod tests {
         let rows: Vec<u32> = (0..10).collect();
         let features = Features::learn(&train, &rows, Scaling::Zscore, Missing::Refuse).unwrap();
         assert_eq!(features.width(), 4);
-        assert_eq!(transformed(&features, &mixed(vec![3.0, 1.0])), [1.0, -1.0, 1.0, 0.0]);
+        // Half a step, of two indicators whose variances add up to a half.
+        let half = 0.5_f32.sqrt();
+        assert_eq!(transformed(&features, &mixed(vec![3.0, 1.0])), [1.0, -half, half, 0.0]);
         let unseen = transformed(&features, &mixed(vec![2.0, Column::UNSEEN]));
-        assert_eq!(unseen[..3], [0.0, -1.0, -1.0]);
+        assert_eq!(unseen[..3], [0.0, -half, -half]);
         assert!(unseen[3] > 9.0);
     }
 

@@ -128,10 +128,23 @@ impl Affine {
         Self::new(mean, variance.sqrt())
     }
 
-    /// For the indicator of a category that a share of the rows has.
-    pub(crate) fn indicator(share: f64) -> Self {
-        Self::new(share, (share * (1.0 - share)).sqrt().max(CATEGORY_FLOOR))
+    /// For the indicators of a column's categories, which these shares of the rows have: the deviation of all of them
+    /// together becomes 1, as that of a numeric column. Each on its own would make a column of fifty categories weigh as
+    /// much as fifty others.
+    pub(crate) fn indicators(shares: &[f64]) -> impl Iterator<Item = Self> {
+        let length = shares.iter().map(|&share| variance(share)).sum::<f64>().sqrt().max(CATEGORY_FLOOR);
+        shares.iter().map(move |&share| Self::new(share, length))
     }
+
+    /// For the indicator of everything else, which this share of the rows has: the rarer, the odder.
+    pub(crate) fn anything_else(share: f64) -> Self {
+        Self::new(share, variance(share).sqrt().max(CATEGORY_FLOOR))
+    }
+}
+
+/// Of an indicator that is 1 in a share of the rows.
+fn variance(share: f64) -> f64 {
+    share * (1.0 - share)
 }
 
 /// A quantile, with linear interpolation.
@@ -171,11 +184,26 @@ mod tests {
             check(1000.0, 1001.0);
             check(-3.5e-6, -3.6e-6);
         }
-        assert!(Affine::indicator(0.0).apply(1.0) > 9.0);
-        assert!(Affine::indicator(1.0).apply(0.0) < -9.0);
+        assert!(Affine::anything_else(0.0).apply(1.0) > 9.0);
+        assert!(Affine::anything_else(1.0).apply(0.0) < -9.0);
         for share in [0.0, 1e-4, 1.0] {
-            let affine = Affine::indicator(share);
+            let affine = Affine::anything_else(share);
             assert!(affine.apply(1.0).abs().max(affine.apply(0.0).abs()) < 10.1, "{share}");
+        }
+    }
+
+    #[test]
+    fn categories_together_weigh_as_much_as_a_number() {
+        for shares in [vec![0.5, 0.5], vec![0.02; 50], vec![0.9, 0.05, 0.05]] {
+            // The mean square of the scaled indicators over the rows.
+            let each = Affine::indicators(&shares).zip(&shares);
+            let total: f32 = each
+                .map(|(affine, &share)| {
+                    let share = share as f32;
+                    share * affine.apply(1.0).powi(2) + (1.0 - share) * affine.apply(0.0).powi(2)
+                })
+                .sum();
+            assert!((total - 1.0).abs() < 1e-4, "{shares:?}: {total}");
         }
     }
 
