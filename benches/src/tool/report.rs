@@ -43,7 +43,8 @@ fn render(records: &[Record]) -> Result<String> {
         let mut row = vec![title(task, size)];
         for one in [ours, theirs] {
             row.push(number(one.map(|one| value(task, one))));
-            row.push(one.and_then(|one| one.peak_mib).map_or_else(String::new, |peak| format!("{peak:.0}")));
+            // A process may end before it is looked at.
+            row.push(one.and_then(|one| one.peak_mib).filter(|&peak| peak > 0.0).map_or_else(String::new, |peak| format!("{peak:.0}")));
         }
         table.row(row);
     }
@@ -57,8 +58,8 @@ fn title(task: Task, [rows, columns]: [usize; 2]) -> String {
         Task::Start => "start, ms".to_owned(),
         Task::Fit => format!("fit a CSV file of {size}, s"),
         Task::Score => format!("score a CSV file of {size}, s"),
-        Task::Pipe => format!("one row of {columns} through a pipe, ms"),
-        Task::Row => format!("one row of {columns} in memory, ms"),
+        Task::Pipe => format!("one row of {columns} through a pipe, fitted on {rows}, ms"),
+        Task::Row => format!("one row of {columns} in memory, fitted on {rows}, ms"),
         Task::Rows => format!("{size} in memory, 1000 rows/s"),
     }
 }
