@@ -73,8 +73,12 @@ impl Detector {
     ) -> Result<()> {
         let prepared = Prepared::new(data, &self.card.features, samples);
         let rows: Vec<u32> = (0..).take(samples.len()).collect();
-        let size = (BATCH_NUMBERS / self.card.features.width()).clamp(1, BATCH);
-        for rows in rows.chunks(size) {
+        let most = (BATCH_NUMBERS / self.card.features.width()).clamp(1, BATCH);
+        let mut rest = rows.as_slice();
+        // Powers of two: threads keep buffers by their length, and a stream comes in batches of every size.
+        while let Some(log) = rest.len().checked_ilog2() {
+            let (rows, others) = rest.split_at((1 << log).min(most));
+            rest = others;
             let dims: Vec<usize> = std::iter::once(rows.len()).chain(prepared.shape().iter().copied()).collect();
             let mut x = Tensor::scratch(Shape::new(&dims)?);
             prepared.fill(rows, x.data_mut());

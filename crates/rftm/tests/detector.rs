@@ -71,6 +71,18 @@ fn scores_depend_on_nothing_but_the_sample() {
 }
 
 #[test]
+fn batches_of_every_size_take_no_more_memory_than_a_few() {
+    let (detector, data) = (fitted(ModelKind::Rftm), table(256, 2));
+    detector.score(&data).unwrap();
+    let once = rftm_tensor::pooled_bytes();
+    for rows in 1..=256 {
+        let part = Data::new(data.layout().clone(), data.values()[..4 * rows].to_vec()).unwrap();
+        detector.score(&part).unwrap();
+    }
+    assert!(once > 0 && rftm_tensor::pooled_bytes() <= 3 * once, "{once}, then {}", rftm_tensor::pooled_bytes());
+}
+
+#[test]
 fn a_fit_is_reproducible_and_survives_its_file() {
     let folder = tempfile::tempdir().unwrap();
     for kind in ModelKind::ALL {
