@@ -1,3 +1,4 @@
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -13,7 +14,7 @@ use rftm::{Missing, ModelKind, Rule, Scaling};
     after_help = "\
 Start here:
   rftm example table --out demo            make data to play with
-  rftm fit demo/train.csv -o m.rftm        learn what is normal
+  rftm fit demo/train.csv -o m.rftm --categorical fluid    learn what is normal
   rftm score m.rftm demo/new.csv           one score a row
   rftm explain m.rftm demo/new.csv --top 3 the three oddest rows, and why
 
@@ -172,7 +173,7 @@ pub(crate) struct FitArgs {
     pub(crate) output: PathBuf,
     #[command(flatten)]
     pub(crate) read: ReadArgs,
-    /// Columns to use, by name (without a header by number, from 1); all unless given.
+    /// Columns to use, by name (without a header, and of arrays, by number, from 1); all unless given.
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub(crate) columns: Vec<String>,
     /// Columns not to use.
@@ -207,19 +208,19 @@ pub(crate) struct FitArgs {
     pub(crate) seed: u64,
     /// Widths of the layers from the first hidden one to the latent, such as 64,32; of images their channels.
     #[arg(long, value_delimiter = ',', value_name = "NUMBERS")]
-    pub(crate) widths: Vec<usize>,
+    pub(crate) widths: Vec<NonZeroUsize>,
     /// The most epochs; by default as many as make about 3000 steps.
     #[arg(long, value_name = "N")]
-    pub(crate) epochs: Option<usize>,
+    pub(crate) epochs: Option<NonZeroUsize>,
     /// Samples a step.
     #[arg(long, value_name = "N")]
-    pub(crate) batch_size: Option<usize>,
+    pub(crate) batch_size: Option<NonZeroUsize>,
     /// Step length of Adam.
     #[arg(long, value_name = "X")]
     pub(crate) learning_rate: Option<f64>,
     /// Epochs without improvement after which training stops.
     #[arg(long, value_name = "N")]
-    pub(crate) patience: Option<usize>,
+    pub(crate) patience: Option<NonZeroUsize>,
     #[command(flatten)]
     pub(crate) rule: RuleArgs,
 }
@@ -312,7 +313,7 @@ pub(crate) struct EvalArgs {
     /// The label of anomalies; all others are normal.
     #[arg(long, value_name = "VALUE", requires = "label")]
     pub(crate) anomaly: Option<String>,
-    /// The subfolder of normal images; images in all others are anomalous.
+    /// The subfolder of normal images, with all below it; images in all others are anomalous.
     #[arg(long, value_name = "FOLDER", conflicts_with = "label")]
     pub(crate) normal: Option<String>,
     /// Labels in a file of their own, for NPY, NPZ and IDX: an NPY file or an IDX file of labels; 0 is normal.

@@ -18,11 +18,11 @@ pub(crate) struct Coder {
 pub(crate) fn build(spec: &ModelSpec, stream: &mut Rng) -> Result<Coder, Error> {
     match &spec.architecture {
         Architecture::Mlp { widths } => {
-            check("widths", widths)?;
+            check("widths", widths, 1)?;
             Ok(mlp(spec, widths, stream))
         }
         Architecture::Conv { image, channels, kernel, stride, padding } => {
-            check("channels", channels)?;
+            check("channels", channels, kernel.saturating_mul(*kernel))?;
             let smallest = spec.architecture.smallest_image();
             if image.iter().any(|&side| side < smallest) {
                 return Err(Error::ImageTooSmall { image: *image, layers: channels.len() - 1, smallest });
@@ -41,11 +41,25 @@ pub(crate) fn build(spec: &ModelSpec, stream: &mut Rng) -> Result<Coder, Error> 
     }
 }
 
-fn check(parameter: &'static str, widths: &[usize]) -> Result<(), Error> {
-    if widths.len() >= 2 && !widths.contains(&0) {
+/// The most weights of an encoder, and the most numbers in a memory: a gigabyte. More is a slip, or a file that was made
+/// to eat all memory.
+const MOST_WEIGHTS: usize = 1 << 28;
+
+fn check(parameter: &'static str, widths: &[usize], taps: usize) -> Result<(), Error> {
+    if widths.len() < 2 || widths.contains(&0) {
+        let problem = format!("{widths:?}; at least those of an input and a latent are needed, none of them 0");
+        return Err(Error::Config { parameter, problem });
+    }
+    let layer = |pair: &[usize]| pair[0].saturating_mul(pair[1]).saturating_mul(taps);
+    check_size(parameter, widths.windows(2).map(layer).fold(0, usize::saturating_add))
+}
+
+/// Refuses what nobody can mean, before memory is asked for.
+pub(crate) fn check_size(parameter: &'static str, numbers: usize) -> Result<(), Error> {
+    if numbers <= MOST_WEIGHTS {
         return Ok(());
     }
-    let problem = format!("{widths:?}; at least those of an input and a latent are needed, none of them 0");
+    let problem = format!("they make at least {numbers} weights; at most {MOST_WEIGHTS} are possible");
     Err(Error::Config { parameter, problem })
 }
 

@@ -6,7 +6,7 @@ use rftm_rng::rng;
 use rftm_tensor::{Result, Tensor};
 use sha2::{Digest, Sha256};
 
-use crate::coder::{Coder, build};
+use crate::coder::{Coder, build, check_size};
 use crate::spec::{MemorySpec, ModelSpec};
 use crate::{Error, SCORING_BATCH, Scorer, scores};
 
@@ -64,6 +64,7 @@ impl Model {
             return Err(Error::Config { parameter: "negative_slope", problem });
         }
         let Coder { encoder, decoder, latent } = build(spec, &mut rng(seed, "init", 0))?;
+        check_size("capacity", spec.memory.slots().saturating_mul(latent))?;
         let bottleneck = match spec.memory {
             MemorySpec::None => Bottleneck::Identity,
             MemorySpec::Twin { hippocampus, cortex, connector } => {

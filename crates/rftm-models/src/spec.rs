@@ -272,6 +272,18 @@ impl MemorySpec {
         Self::Mnad(ItemConfig::default())
     }
 
+    /// How many slots there are in all.
+    pub(crate) fn slots(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Twin { hippocampus, cortex, .. } => {
+                [hippocampus, cortex].into_iter().flatten().fold(0, |sum, unit| sum.saturating_add(unit.capacity))
+            }
+            Self::MemAe(config) => config.capacity,
+            Self::Mnad(config) => config.capacity,
+        }
+    }
+
     /// How many channels the decoder gets for each channel of the encoder.
     pub(crate) fn widening(&self) -> usize {
         match self {

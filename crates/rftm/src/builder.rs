@@ -136,6 +136,7 @@ impl Builder {
     /// Too few samples, a missing value where none is allowed, or a column without any value.
     pub fn plan<'a>(&self, data: &'a Data) -> Result<Plan<'a>> {
         let split = Split::new(data, self.seed)?;
+        vary(data, &split.train)?;
         let features = Features::learn(data, &split.rows, self.scaling, self.missing)?;
         features.check(data, 1)?;
         let layout = data.layout();
@@ -226,10 +227,11 @@ impl Plan<'_> {
         let mut model = Model::new(&spec, config.seed)?;
         let validation = prepared(&split.validation).limited(VALIDATION_LIMIT);
         let outcome = train(&mut model, &config, &prepared(&split.train), &validation, None, observer)?;
-        let report = match outcome {
+        let mut report = match outcome {
             TrainOutcome::Finished(report) => report,
             TrainOutcome::Interrupted { epoch } => return Err(Error::Interrupted { epoch }),
         };
+        report.warnings.extend(idle(report.best_validation_loss, validation.variance()));
         let training = Training {
             config,
             samples: split.train.len(),
@@ -249,6 +251,34 @@ impl Plan<'_> {
         detector.calibrate(scores)?;
         Ok(detector)
     }
+}
+
+/// Refuses samples that are all the same: a batch of them has no variance to normalise by, and the loss explodes.
+fn vary(data: &Data, samples: &[u32]) -> Result<()> {
+    let bits = |&sample: &u32| data.sample(sample as usize).iter().map(|value| value.to_bits());
+    let Some((first, others)) = samples.split_first() else { return Ok(()) };
+    if others.iter().any(|other| !bits(other).eq(bits(first))) {
+        return Ok(());
+    }
+    let what = match data.layout() {
+        Layout::Table { .. } => "rows",
+        Layout::Images { .. } => "images",
+        Layout::Series { .. } => "windows",
+    };
+    Err(Error::NoVariation { what, samples: samples.len() })
+}
+
+/// A model whose error is above this share of the variance has learned nothing to speak of.
+const IDLE: f64 = 0.9;
+
+/// What to say of a model that reconstructs hardly better than the mean sample would.
+fn idle(loss: f64, variance: f64) -> Option<String> {
+    (loss > IDLE * variance && variance > 0.0).then(|| {
+        format!(
+            "the error, {loss:.4}, is hardly below {variance:.4}, that of guessing the mean: the model has learned \
+             little. More epochs or patience may help, or the numbers do not depend on each other"
+        )
+    })
 }
 
 fn checksum(data: &Data) -> String {

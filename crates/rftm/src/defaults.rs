@@ -8,7 +8,7 @@
 //! | memory of MNAD | 10 items | the same |
 //! | batch | 256; of few rows a quarter, at least 8 | 32; of few images an eighth, at least 8 |
 //! | optimiser | Adam, 1e-3 | the same |
-//! | early stopping | patience of as many epochs as make 600 steps, at least 20: the error may rise in the first 500 steps | the same |
+//! | early stopping | patience of as many epochs as make 600 steps, at least 20: the error may rise in the first 500 steps | 1500 steps: the mean image may be the best guess for a thousand |
 //! | most epochs | as many as make 3000 steps, 5 to 300 | the same |
 //! | held out to stop in time | 10 % of the samples, at most 20 000 | the same |
 //! | held out to calibrate | 10 %, but 100 (or a fifth, if that is less), at most 20 000 | the same |
@@ -47,6 +47,7 @@ const BATCH: (usize, usize) = (8, 256);
 const IMAGE_BATCH: usize = 32;
 const PATIENCE: usize = 20;
 const PATIENCE_STEPS: usize = 600;
+const IMAGE_PATIENCE_STEPS: usize = 1500;
 const HELD_OUT: usize = 20_000;
 const CALIBRATION: usize = 100;
 const FALSE_POSITIVE_RATE: f64 = 0.01;
@@ -98,11 +99,12 @@ pub fn memory(kind: ModelKind, layout: &Layout) -> MemorySpec {
 /// How to train on so many samples.
 #[must_use]
 pub fn train(layout: &Layout, samples: usize, seed: u64) -> TrainConfig {
-    let (share, largest) = if is_images(layout) { (8, IMAGE_BATCH) } else { (4, BATCH.1) };
+    let (share, largest, patience) =
+        if is_images(layout) { (8, IMAGE_BATCH, IMAGE_PATIENCE_STEPS) } else { (4, BATCH.1, PATIENCE_STEPS) };
     let batch_size = (samples / share).clamp(BATCH.0, largest);
     let steps = samples.div_ceil(batch_size).max(1);
     let max_epochs = (STEPS / steps).clamp(EPOCHS.0, EPOCHS.1);
-    let patience = PATIENCE_STEPS.div_ceil(steps).max(PATIENCE);
+    let patience = patience.div_ceil(steps).max(PATIENCE);
     TrainConfig { seed, batch_size, patience, max_epochs, ..TrainConfig::default() }
 }
 

@@ -65,6 +65,14 @@ pub enum Error {
         /// The column's name.
         column: String,
     },
+    /// Training samples that are all the same.
+    #[error("all {samples} training {what} are the same: there is nothing to learn from them")]
+    NoVariation {
+        /// What they are.
+        what: &'static str,
+        /// How many there are.
+        samples: usize,
+    },
     /// Not enough samples to train, stop early and calibrate.
     #[error("{found} {what}; at least {needed} are needed to train, to stop in time and to calibrate")]
     TooFew {

@@ -333,6 +333,21 @@ impl<'a> Prepared<'a> {
     pub(crate) fn limited(self, limit: f32) -> Self {
         Self { limit, ..self }
     }
+
+    /// Mean over the numbers of a sample of their variance over the samples: the score that the mean sample would have.
+    pub(crate) fn variance(&self) -> f64 {
+        let width = self.features.width();
+        let (mut row, mut sums) = (vec![0.0; width], vec![[0.0_f64; 2]; width]);
+        for index in (0..).take(self.samples.len()) {
+            self.fill(&[index], &mut row);
+            for (sum, x) in sums.iter_mut().zip(row.iter().map(|&x| f64::from(x))) {
+                *sum = [sum[0] + x, sum[1] + x * x];
+            }
+        }
+        let count = self.samples.len() as f64;
+        let variance = |[sum, squares]: [f64; 2]| (squares / count - (sum / count).powi(2)).max(0.0);
+        sums.into_iter().map(variance).sum::<f64>() / width as f64
+    }
 }
 
 impl Samples for Prepared<'_> {

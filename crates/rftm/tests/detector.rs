@@ -83,6 +83,27 @@ fn batches_of_every_size_take_no_more_memory_than_a_few() {
 }
 
 #[test]
+fn samples_without_variation_are_refused_and_an_idle_model_is_told() {
+    let same = Data::table(["a", "b"], [1.0, 2.0].repeat(50)).unwrap();
+    let error = Detector::builder().fit(&same).unwrap_err();
+    assert!(matches!(error, Error::NoVariation { what: "rows", samples: 35 }), "{error}");
+    let warned = |epochs| {
+        let fitted = Detector::builder().max_epochs(epochs).fit(&table(300, 0)).unwrap();
+        fitted.card().training.warnings.iter().any(|warning| warning.contains("guessing the mean"))
+    };
+    assert!(warned(1) && !warned(40));
+}
+
+#[test]
+fn what_would_take_all_memory_is_refused() {
+    let wide = Detector::builder().widths(&[100_000_000, 100_000_000]).fit(&table(50, 0)).unwrap_err();
+    assert!(wide.to_string().contains("at most"), "{wide}");
+    let memory = rftm_models::MemorySpec::memae(usize::MAX);
+    let slots = Detector::builder().memory(memory).fit(&table(50, 0)).unwrap_err();
+    assert!(slots.to_string().contains("capacity"), "{slots}");
+}
+
+#[test]
 fn a_fit_is_reproducible_and_survives_its_file() {
     let folder = tempfile::tempdir().unwrap();
     for kind in ModelKind::ALL {

@@ -10,7 +10,7 @@ use ndarray_npy::{NpzReader, ReadNpyError, ReadNpyExt, ReadableElement};
 use rftm::Layout;
 use sha2::{Digest, Sha256};
 
-use crate::args::Format;
+use crate::args::{FitArgs, Format};
 use crate::exit::usage;
 use crate::input::{Id, Labels, Next, Source, is_stdin, numbered};
 
@@ -46,6 +46,57 @@ pub(crate) fn load(path: &Path, format: Format, array: Option<&str>) -> Result<(
         _ => bail!("{name}: {} axes; a table has 2, grey images have 3, images of several channels 4", shape.len()),
     };
     Ok((layout, values, hash))
+}
+
+/// What the flags leave of the columns, which are named by their numbers, from 1.
+pub(crate) fn choose(
+    (layout, values, hash): (Layout, Vec<f32>, Sha256),
+    args: &FitArgs,
+) -> Result<(Layout, Vec<f32>, Sha256)> {
+    let Layout::Table { columns } = &layout else {
+        let given = !args.columns.is_empty() || !args.exclude.is_empty() || args.label.is_some();
+        let path = args.input.display();
+        return if given { usage(format!("{path} has images, no columns")) } else { Ok((layout, values, hash)) };
+    };
+    let place = |flag: &str, name: &String| match columns.iter().position(|column| column.name == *name) {
+        Some(place) => Ok(place),
+        None => usage(format!("--{flag}: columns are named 1 to {}, there is no {name:?}", columns.len())),
+    };
+    let all = |flag: &str, names: &[String]| names.iter().map(|name| place(flag, name)).collect::<Result<Vec<_>>>();
+    let mut chosen = all("columns", &args.columns)?;
+    if chosen.is_empty() {
+        chosen = (0..columns.len()).collect();
+    }
+    let mut left_out = all("exclude", &args.exclude)?;
+    left_out.extend(all("label", args.label.as_slice())?);
+    chosen.retain(|place| !left_out.contains(place));
+    if chosen.is_empty() {
+        return usage(format!("no column of {} is left", args.input.display()));
+    }
+    let kept = Layout::Table { columns: chosen.iter().map(|&place| columns[place].clone()).collect() };
+    Ok((kept, select(&values, columns.len(), &chosen), hash))
+}
+
+/// The columns of a model that was fitted on some columns of a wider array, by their numbers; otherwise all there are.
+pub(crate) fn fitting(layout: Layout, values: Vec<f32>, model: &Layout) -> (Layout, Vec<f32>) {
+    let names: Vec<&str> = match model {
+        Layout::Table { columns } => columns.iter().map(|column| column.name.as_str()).collect(),
+        Layout::Series { columns, .. } => columns.iter().map(String::as_str).collect(),
+        Layout::Images { .. } => return (layout, values),
+    };
+    let Layout::Table { columns } = &layout else { return (layout, values) };
+    let find = |name: &&str| columns.iter().position(|column| column.name == **name);
+    match names.iter().map(find).collect::<Option<Vec<usize>>>() {
+        Some(chosen) if columns.len() != names.len() => {
+            let kept = Layout::Table { columns: chosen.iter().map(|&place| columns[place].clone()).collect() };
+            (kept, select(&values, columns.len(), &chosen))
+        }
+        _ => (layout, values),
+    }
+}
+
+fn select(values: &[f32], width: usize, chosen: &[usize]) -> Vec<f32> {
+    values.chunks_exact(width).flat_map(|row| chosen.iter().map(|&place| row[place])).collect()
 }
 
 /// One array of an archive, as the bytes of an NPY file.

@@ -1,6 +1,8 @@
 //! Folders of PNG and JPEG files.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -93,13 +95,25 @@ fn described([channels, height, width]: [usize; 3]) -> String {
 }
 
 /// All images, for a fit; they must be alike.
-pub(crate) fn load(path: &Path, resize: Option<[u32; 2]>, counter: &Counter) -> Result<(Layout, Vec<f32>, Sha256)> {
+pub(crate) fn load(
+    path: &Path,
+    resize: Option<[u32; 2]>,
+    bad_lines: BadLines,
+    counter: &Counter,
+) -> Result<(Layout, Vec<f32>, Sha256)> {
     let files = find(path)?;
     let mut hash = Sha256::new();
     let mut values = Vec::new();
     let mut shape = None;
     for file in &files {
-        let image = read(file, resize, Some(&mut hash))?;
+        let image = match read(file, resize, Some(&mut hash)) {
+            Ok(image) => image,
+            Err(error) => {
+                left_out(bad_lines, error)?;
+                continue;
+            }
+        };
+        // An image that can be read but is of another size is no damage: it is for the user to say what to do.
         let expected = *shape.get_or_insert(image.shape);
         if image.shape != expected {
             let (this, first) = (described(image.shape), described(expected));
@@ -114,6 +128,18 @@ pub(crate) fn load(path: &Path, resize: Option<[u32; 2]>, counter: &Counter) -> 
     Ok((Layout::Images { channels, height, width }, values, hash))
 }
 
+/// Says that an image was left out, or fails.
+fn left_out(bad_lines: BadLines, error: anyhow::Error) -> Result<()> {
+    match bad_lines {
+        BadLines::Fail => Err(anyhow!("{error:#} (--bad-lines skip leaves such images out)")),
+        BadLines::Skip => {
+            // Standard error may be closed; the image is left out all the same.
+            let _ = writeln!(io::stderr(), "rftm: {error:#}; left out");
+            Ok(())
+        }
+    }
+}
+
 /// Images like those of a fit, one by one.
 pub(crate) struct Folder {
     files: Vec<PathBuf>,
@@ -121,16 +147,33 @@ pub(crate) struct Folder {
     shape: [usize; 3],
     resize: bool,
     bad_lines: BadLines,
-    normal: Option<String>,
+    /// Of each file, whether it is an anomaly; empty if nobody asked.
+    labels: Vec<bool>,
 }
 
 pub(crate) fn open(path: &Path, shape: [usize; 3], resize: bool, args: &ReadArgs, labels: Labels) -> Result<Folder> {
-    let normal = match labels {
-        Labels::None => None,
-        Labels::Folder(normal) => Some(normal),
+    let files = find(path)?;
+    let labels = match labels {
+        Labels::None => Vec::new(),
+        Labels::Folder(normal) => by_folder(path, &files, normal.trim_end_matches('/'))?,
         Labels::Column(..) | Labels::List(_) => return usage("name the folder of normal images with --normal"),
     };
-    Ok(Folder { files: find(path)?, next: 0, shape, resize, bad_lines: args.bad_lines, normal })
+    Ok(Folder { files, next: 0, shape, resize, bad_lines: args.bad_lines, labels })
+}
+
+/// Whether each file is an anomaly: those in the folder of normal images, and below it, are none.
+fn by_folder(root: &Path, files: &[PathBuf], normal: &str) -> Result<Vec<bool>> {
+    let folders = |file: &Path| -> Vec<String> {
+        let below = file.strip_prefix(root).unwrap_or(file).parent().unwrap_or(Path::new(""));
+        below.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect()
+    };
+    let labels: Vec<bool> = files.iter().map(|file| !folders(file).iter().any(|folder| folder == normal)).collect();
+    if labels.iter().all(|&anomalous| anomalous) {
+        let seen: BTreeSet<String> = files.iter().flat_map(|file| folders(file)).collect();
+        let seen = seen.into_iter().take(12).collect::<Vec<_>>().join(", ");
+        return usage(format!("--normal: {} has no folder {normal:?} with images; it has: {seen}", root.display()));
+    }
+    Ok(labels)
 }
 
 impl Folder {
@@ -166,14 +209,12 @@ impl Source for Folder {
         self.next += 1;
         match self.fitting(&file) {
             Ok(image) => out.extend(image.values),
-            Err(error) if self.bad_lines == BadLines::Skip => {
-                let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("rftm: {error:#}; left out\n"));
+            Err(error) => {
+                left_out(self.bad_lines, error)?;
                 return Ok(Next::Skipped);
             }
-            Err(error) => return Err(error),
         }
-        let folder = file.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
-        let label = self.normal.as_ref().map(|normal| *normal != folder);
+        let label = self.labels.get(self.next - 1).copied();
         Ok(Next::Row(Id { row: self.next as u64, name: Some(file.display().to_string()), label }))
     }
 

@@ -105,16 +105,28 @@ pub(crate) fn load(args: &FitArgs) -> Result<(Data, Origin)> {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let source = Some(if is_stdin(path) { "standard input".to_owned() } else { name });
     let format = format(path, &args.read)?;
-    let named = [("columns", &args.columns), ("exclude", &args.exclude), ("categorical", &args.categorical)];
-    if let (Some((flag, _)), true) = (named.iter().find(|(_, names)| !names.is_empty()), !format.is_table()) {
-        return usage(format!("--{flag} names columns, {} has no names", path.display()));
+    let named = [
+        ("columns", !args.columns.is_empty()),
+        ("exclude", !args.exclude.is_empty()),
+        ("label", args.label.is_some()),
+        ("categorical", !args.categorical.is_empty()),
+    ];
+    let refuse = |flag: &str, why: &str| usage(format!("--{flag} names columns, {} {why}", path.display()));
+    match (format, named.iter().find(|(_, given)| *given)) {
+        (Format::Images, Some((flag, _))) => return refuse(flag, "has images"),
+        (Format::Npy | Format::Npz | Format::Idx, _) if named[3].1 => {
+            return refuse("categorical", "has numbers alone: make it a CSV");
+        }
+        _ => {}
     }
     if args.resize.is_some() && format != Format::Images {
         return usage(format!("--resize is for folders of images, {} is none", path.display()));
     }
     let (layout, values, hash) = match format {
-        Format::Images => images::load(path, args.resize, &Counter::new("images", &args.read))?,
-        Format::Npy | Format::Npz | Format::Idx => arrays::load(path, format, args.read.array.as_deref())?,
+        Format::Images => images::load(path, args.resize, args.read.bad_lines, &Counter::new("images", &args.read))?,
+        Format::Npy | Format::Npz | Format::Idx => {
+            arrays::choose(arrays::load(path, format, args.read.array.as_deref())?, args)?
+        }
         table => csv::load(args, table)?,
     };
     let layout = match (layout, args.window) {
@@ -164,6 +176,13 @@ pub(crate) fn open(
         (Format::Images, Some(shape)) => Box::new(images::open(path, shape, resize, read, labels)?),
         (Format::Npy | Format::Npz | Format::Idx, _) => {
             let (layout, values, _) = arrays::load(path, format, read.array.as_deref())?;
+            if let Layout::Table { columns } = &features.layout
+                && let Some(column) = columns.iter().find(|column| column.levels.is_some())
+            {
+                let (path, name) = (path.display(), &column.name);
+                return Err(anyhow!("{path}: column {name:?} of the model is of categories, which arrays cannot name"));
+            }
+            let (layout, values) = arrays::fitting(layout, values, &features.layout);
             let fits = match (&layout, images) {
                 (Layout::Images { channels, height, width }, Some(shape)) => [*channels, *height, *width] == shape,
                 (Layout::Table { columns }, None) => columns.len() == features.layout.row_width(),

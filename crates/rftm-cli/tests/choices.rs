@@ -1,0 +1,107 @@
+//! What a user chooses: columns of arrays, labels, folders; and what cannot be meant.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs::{self, File};
+
+use common::{Folder, sums};
+use image::RgbImage;
+use ndarray::Array2;
+use ndarray_npy::WriteNpyExt;
+
+fn array(folder: &Folder, name: &str, columns: usize) {
+    let array = Array2::from_shape_fn((60, columns), |(row, column)| ((row * 37 + column * 11) % 101) as f32 / 9.0);
+    array.write_npy(File::create(folder.path(name)).unwrap()).unwrap();
+}
+
+#[test]
+fn the_first_lines_of_the_help_work() {
+    let folder = Folder::new();
+    let help = folder.ok("--help");
+    let lines: Vec<&str> = help.lines().map(str::trim).skip_while(|line| *line != "Start here:").skip(1).collect();
+    let steps: Vec<&str> = lines.into_iter().take_while(|line| line.starts_with("rftm ")).collect();
+    assert_eq!(steps.len(), 4, "{help}");
+    for step in steps {
+        // What it is for stands after at least two spaces, or after one behind a last argument.
+        let line = step.split("  ").next().unwrap().trim_start_matches("rftm ");
+        folder.ok(line.split(" the three").next().unwrap());
+    }
+}
+
+#[test]
+fn columns_of_an_array_are_chosen_by_number() {
+    let folder = Folder::new();
+    array(&folder, "four.npy", 4);
+    for (flags, columns) in [("--label 4", "1, 2, 3"), ("--exclude 1,3", "2, 4"), ("--columns 3,1", "3, 1")] {
+        folder.ok(&format!("fit four.npy -o m.rftm --epochs 1 {flags}"));
+        let shown = folder.ok("inspect m.rftm");
+        assert!(shown.contains(&format!("columns       {columns}\n")), "{flags}: {shown}");
+        // The model finds its columns in the whole array again.
+        assert_eq!(folder.ok("score m.rftm four.npy").lines().count(), 61);
+    }
+    assert!(folder.fails("fit four.npy -o n.rftm --label 5", 2).contains("--label: columns are named 1 to 4"));
+    assert!(folder.fails("fit four.npy -o n.rftm --columns 1 --exclude 1", 2).contains("no column of four.npy"));
+    assert!(folder.fails("fit four.npy -o n.rftm --categorical 1", 2).contains("make it a CSV"));
+    array(&folder, "two.npy", 2);
+    folder.ok("fit four.npy -o m.rftm --epochs 1 --columns 1,2,4");
+    assert!(folder.fails("score m.rftm two.npy", 1).contains("the model was fitted on"));
+}
+
+#[test]
+fn an_array_cannot_name_a_category() {
+    let folder = Folder::new();
+    let kinds = |i: usize| format!("{},{}\n", i % 7, ["red", "blue"][i % 2]);
+    folder.write("train.csv", "x,colour\n".to_owned() + &(0..60).map(kinds).collect::<String>());
+    folder.ok("fit train.csv -o m.rftm --epochs 1 --categorical colour");
+    array(&folder, "two.npy", 2);
+    assert!(folder.fails("score m.rftm two.npy", 1).contains("column \"colour\" of the model is of categories"));
+}
+
+#[test]
+fn a_model_that_knows_the_labels_is_not_evaluated() {
+    let folder = Folder::new();
+    folder.write("test.csv", sums(60));
+    folder.ok("fit test.csv -o m.rftm --epochs 1");
+    let message = folder.fails("eval m.rftm test.csv --label sum", 2);
+    assert!(message.contains("knows the answer; fit again with --label sum"), "{message}");
+}
+
+#[test]
+fn folders_of_images_say_what_is_normal() {
+    let folder = Folder::new();
+    let picture = |name: String, shade: u8| {
+        fs::create_dir_all(folder.path(&name).parent().unwrap()).unwrap();
+        let image = RgbImage::from_fn(9, 9, |x, y| image::Rgb([(x * 20) as u8 + shade, (y * 9) as u8, 40]));
+        image.save(folder.path(&name)).unwrap();
+    };
+    for index in 0..12 {
+        picture(format!("test/good/camera{}/{index}.png", index % 2), index);
+        picture(format!("test/hole/{index}.png"), 60 + index);
+    }
+    folder.write("test/good/broken.png", "no png");
+    let message = folder.fails("fit test/good -o m.rftm --epochs 1", 1);
+    assert!(message.contains("broken.png") && message.contains("--bad-lines skip leaves"), "{message}");
+    folder.ok("fit test/good -o m.rftm --epochs 1 --bad-lines skip");
+    for normal in ["good", "good/"] {
+        let result = folder.ok(&format!("eval m.rftm test --normal {normal} --bad-lines skip"));
+        assert!(result.contains("12 normal, 12 anomalous"), "{result}");
+    }
+    let message = folder.fails("eval m.rftm test --normal god", 2);
+    assert!(message.contains("no folder \"god\"") && message.contains("camera0, camera1, good, hole"), "{message}");
+    assert!(folder.fails("fit test/hole -o m.rftm --label 1", 2).contains("--label names columns"));
+}
+
+#[test]
+fn numbers_that_cannot_be_meant_are_a_wrong_command_line() {
+    let folder = Folder::new();
+    folder.write("train.csv", sums(60));
+    for flag in ["--epochs 0", "--batch-size 0", "--patience 0", "--widths 0", "--widths 8,0"] {
+        let message = folder.fails(&format!("fit train.csv -o m.rftm {flag}"), 2);
+        assert!(message.contains("0"), "{message}");
+    }
+    folder.write("same.csv", "x,y\n".to_owned() + &"1,2\n".repeat(40));
+    let message = folder.fails("fit same.csv -o m.rftm", 1);
+    assert!(message.contains("all 28 training rows are the same"), "{message}");
+    assert_eq!(folder.names(), ["same.csv", "train.csv"]);
+}
