@@ -60,7 +60,8 @@ pub(crate) fn run(
     let trial = arguments.max_epochs.is_some();
     let out = origin.or_default(arguments.out.as_ref(), if trial { LOOK } else { RESULTS });
     let weights = if out == Path::new(RESULTS) { PathBuf::from(WEIGHTS) } else { out.join("weights") };
-    let (ledger, _) = Ledger::read(&out)?;
+    let (ledger, torn) = Ledger::read(&out)?;
+    torn.iter().for_each(|torn| eprintln!("warning: {torn}"));
     let host = Host::detect(Path::new("."));
     let watch = Trainings::new();
     let capture = Capture {
@@ -71,7 +72,7 @@ pub(crate) fn run(
         out: &out,
         weights: &weights,
         parallelism: Parallelism::new(arguments.jobs.get(), arguments.threads.map(usize::from), host.cores),
-        cpu: &host.cpu,
+        host: &host,
         stop,
         watch: &watch,
     };
@@ -103,13 +104,11 @@ pub(crate) fn run(
     drop(watch);
     captured.written.iter().for_each(|file| eprintln!("wrote {}", file.display()));
     let drawn = crate::report::figures(catalogue, &ledger, &out);
-    if captured.failures.is_empty() {
-        return drawn.map(|()| ExitCode::SUCCESS);
+    if !captured.failures.is_empty() {
+        eprintln!("these failed; the same command tries them again:");
+        captured.failures.iter().for_each(|failure| eprintln!("  {failure}"));
     }
-    eprintln!("these failed; the same command tries them again:");
-    captured.failures.iter().for_each(|failure| eprintln!("  {failure}"));
-    drawn?;
-    Ok(ExitCode::FAILURE)
+    Ok(if drawn? && captured.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Figures have a cell of their own.

@@ -21,19 +21,45 @@ pub(crate) fn run(arguments: &Report) -> Result<ExitCode> {
     for file in write_report(&catalogue, &ledger, &out)? {
         eprintln!("wrote {}", file.display());
     }
-    figures(&catalogue, &ledger, &out)?;
+    let whole = figures(&catalogue, &ledger, &out)?;
     let strangers = unplaced(&catalogue, &ledger).len();
     if strangers > 0 {
         eprintln!("{strangers} records enter no table: they come from other code or other hyper-parameters");
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Draws the figures from their data and writes the page.
-pub(crate) fn figures(catalogue: &Catalogue, ledger: &Ledger, out: &Path) -> Result<()> {
-    let drawings = drawings(catalogue, ledger, out)?;
-    let mut files = write_drawings(&drawings, out)?;
+/// Draws the figures from their data and writes the page; whether all data were good. Damaged data are named, and the other
+/// figures drawn.
+pub(crate) fn figures(catalogue: &Catalogue, ledger: &Ledger, out: &Path) -> Result<bool> {
+    let drawings = drawings(catalogue, ledger, out);
+    let mut files = write_drawings(&drawings.drawn, out)?;
     files.push(write_page(catalogue, ledger, &drawings, out)?);
     files.iter().for_each(|file| eprintln!("wrote {}", file.display()));
-    Ok(())
+    drawings.failures.iter().for_each(|(figure, error)| eprintln!("error: {figure}: {error}"));
+    Ok(drawings.failures.is_empty())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn damaged_data_fail_without_stopping_the_rest() {
+        let (folder, catalogue, ledger) =
+            (tempfile::tempdir().unwrap(), Catalogue::builtin().unwrap(), Ledger::default());
+        let (out, data) = (folder.path(), folder.path().join("figures/data"));
+        assert!(figures(&catalogue, &ledger, out).unwrap());
+        fs::create_dir_all(&data).unwrap();
+        fs::write(data.join("fig3.csv"), "no figure data").unwrap();
+        let whole = "# figure: usage\n# rows: 1\nunit,slot,normal,anomalous,weight\ncortex,0,3,1,0.5\n";
+        fs::write(data.join("usage.csv"), whole).unwrap();
+        assert!(!figures(&catalogue, &ledger, out).unwrap());
+        assert!(out.join("figures/usage.png").is_file() && !out.join("figures/fig3.png").exists());
+        let page = fs::read_to_string(out.join("report.html")).unwrap();
+        assert!(page.contains("id=\"usage\"") && page.contains("Not drawn, its data are damaged: Figure 3."));
+    }
 }

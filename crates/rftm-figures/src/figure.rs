@@ -121,6 +121,11 @@ pub fn widths_folder(out: &Path) -> PathBuf {
     out.join("figures/data/fig1")
 }
 
+/// The name of a training of Figure 1, in files and folders: "ae-004".
+pub(crate) fn width_id(kind: ModelKind, neurons: usize) -> String {
+    format!("{kind}-{neurons:03}")
+}
+
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.id())

@@ -1,15 +1,18 @@
 //! The page: one HTML file with all tables and figures, which needs no network.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use askama::Template;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use pulldown_cmark::{Options, Parser, html};
-use rftm_experiments::{Catalogue, Document, Key, Ledger, Row, RowClass, Scope, Section, documents, duration, tables};
+use pulldown_cmark::{Event, Options, Parser, html};
+use rftm_experiments::{
+    Catalogue, Document, Entry, Environment, Grid, Key, Ledger, Row, RowClass, Scope, Section, documents, duration,
+    tables,
+};
 
-use crate::draw::Drawing;
+use crate::draw::{Drawing, Drawings};
 use crate::error::Result;
 use crate::figure::Figure;
 use crate::sheet::write_whole;
@@ -49,12 +52,16 @@ struct Named {
     key: String,
     /// Whether the ledger on this page has it.
     is_listed: bool,
+    /// The row of a table that it enters.
+    row: Option<String>,
 }
 
-/// A figure that there are no data for.
+/// A figure that is not there.
 struct Missing {
     title: &'static str,
     command: String,
+    /// There are data, but nothing can be drawn from them.
+    is_damaged: bool,
 }
 
 /// The tables of a document.
@@ -66,6 +73,9 @@ struct Tables {
 }
 
 struct Block {
+    id: String,
+    /// The heading, and as HTML.
+    title: String,
     heading: String,
     caution: Option<String>,
     left: usize,
@@ -75,6 +85,9 @@ struct Block {
 }
 
 struct Fields {
+    id: String,
+    /// The ledger lines behind it.
+    keys: Vec<String>,
     fields: Vec<Field>,
     /// Averages and counts of wins, which stay below the rows they are about.
     is_summary: bool,
@@ -83,17 +96,25 @@ struct Fields {
 struct Field {
     text: String,
     bold: bool,
-    /// The ledger lines behind it.
+    /// The ledger lines behind a number of ours.
     keys: String,
-    /// The ledger line that it leads to.
-    line: Option<String>,
-    /// The figures that show its run: their ids and short names.
-    links: Vec<(String, String)>,
+    /// The figures that show its run, or the ledger lines of its seeds.
+    links: Vec<Link>,
+}
+
+/// A link within the page.
+struct Link {
+    to: String,
+    text: String,
+    /// What `text`, which is short, is short for.
+    label: String,
 }
 
 /// A machine with what ran on it.
 struct Machine {
     cpu: String,
+    threads: usize,
+    jobs: usize,
     commits: String,
     runs: usize,
 }
@@ -102,11 +123,14 @@ struct Machine {
 struct Line {
     key: String,
     cell: String,
+    /// The row of a table that it enters.
+    row: Option<String>,
     reading: String,
     epochs: String,
     time: String,
     seconds: f64,
     threads: usize,
+    jobs: usize,
     commit: String,
     started: String,
 }
@@ -115,20 +139,27 @@ struct Line {
 ///
 /// # Errors
 /// [`Error::Page`](crate::Error::Page) if the template fails.
-pub fn page(catalogue: &Catalogue, ledger: &Ledger, drawings: &[Drawing]) -> Result<String> {
-    let has = |figure: Figure| drawings.iter().any(|drawing| drawing.figure == figure);
-    let missing = Figure::ALL.into_iter().filter(|figure| !has(*figure));
+pub fn page(catalogue: &Catalogue, ledger: &Ledger, drawings: &Drawings) -> Result<String> {
+    let Drawings { drawn, failures } = drawings;
+    let missing = Figure::ALL.into_iter().filter(|figure| drawn.iter().all(|drawing| drawing.figure != *figure));
+    let missing = missing.map(|figure| Missing {
+        title: figure.title(),
+        command: figure.command(),
+        is_damaged: failures.iter().any(|(damaged, _)| *damaged == figure),
+    });
+    let documents: Vec<Tables> = documents(catalogue, ledger, &Scope::Everything)
+        .iter()
+        .map(|document| tables_of(catalogue, ledger, drawn, document))
+        .collect();
+    let places = places(&documents);
     let page = Page {
         runs: ledger.len(),
         finished: ledger.records().filter(|record| record.finished().is_some()).count(),
-        figures: drawings.iter().map(|drawing| shown(drawing, ledger)).collect(),
-        missing: missing.map(|figure| Missing { title: figure.title(), command: figure.command() }).collect(),
-        documents: documents(catalogue, ledger, &Scope::Everything)
-            .iter()
-            .map(|document| tables_of(catalogue, ledger, drawings, document))
-            .collect(),
+        figures: drawn.iter().map(|drawing| shown(drawing, ledger, &places)).collect(),
+        missing: missing.collect(),
         machines: machines(ledger),
-        ledger: lines(ledger),
+        ledger: lines(ledger, &places),
+        documents,
     };
     Ok(page.render()?)
 }
@@ -137,15 +168,33 @@ pub fn page(catalogue: &Catalogue, ledger: &Ledger, drawings: &[Drawing]) -> Res
 ///
 /// # Errors
 /// As [`page`], and if the file cannot be written.
-pub fn write_page(catalogue: &Catalogue, ledger: &Ledger, drawings: &[Drawing], out: &Path) -> Result<PathBuf> {
+pub fn write_page(catalogue: &Catalogue, ledger: &Ledger, drawings: &Drawings, out: &Path) -> Result<PathBuf> {
     let path = out.join(FILE);
     write_whole(&path, page(catalogue, ledger, drawings)?.as_bytes())?;
     Ok(path)
 }
 
-fn shown(drawing: &Drawing, ledger: &Ledger) -> Shown {
+/// By ledger key the first row of a table that it enters.
+type Places = BTreeMap<String, String>;
+
+fn places(documents: &[Tables]) -> Places {
+    let mut places = Places::new();
+    for row in documents.iter().flat_map(|document| &document.sections).flat_map(|section| &section.rows) {
+        for key in row.keys.iter().filter(|_| !row.is_summary) {
+            places.entry(key.clone()).or_insert_with(|| row.id.clone());
+        }
+    }
+    places
+}
+
+fn shown(drawing: &Drawing, ledger: &Ledger, places: &Places) -> Shown {
     let listed = |key: &str| key.parse().is_ok_and(|key: Key| ledger.get(&key).is_some());
-    let named = |(name, key): &(String, String)| Named { name: name.clone(), is_listed: listed(key), key: key.clone() };
+    let named = |(name, key): &(String, String)| Named {
+        name: name.clone(),
+        is_listed: listed(key),
+        row: places.get(key).cloned(),
+        key: key.clone(),
+    };
     Shown {
         id: drawing.figure.id(),
         title: drawing.figure.title(),
@@ -158,9 +207,14 @@ fn shown(drawing: &Drawing, ledger: &Ledger) -> Shown {
     }
 }
 
+/// Markdown as HTML. HTML in it is text, since it comes from files: a note of a figure's data must not become a script.
 fn markdown(text: &str) -> String {
+    let event = |event| match event {
+        Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),
+        event => event,
+    };
     let mut out = String::new();
-    html::push_html(&mut out, Parser::new_ext(text, Options::empty()));
+    html::push_html(&mut out, Parser::new_ext(text, Options::empty()).map(event));
     out
 }
 
@@ -171,7 +225,8 @@ fn tables_of(catalogue: &Catalogue, ledger: &Ledger, drawings: &[Drawing], docum
     let behind = behind.filter(|tables| tables.len() == document.sections.len()).unwrap_or_default();
     let block = |(index, section): (usize, &Section)| {
         let rows = behind.get(index).map_or(&[][..], |table| &table.rows);
-        block(section, rows, drawings)
+        let id = format!("{}-{}", document.id, slug(&section.heading));
+        block(&id, section, rows, ledger, drawings)
     };
     Tables {
         id: document.id.clone(),
@@ -181,35 +236,45 @@ fn tables_of(catalogue: &Catalogue, ledger: &Ledger, drawings: &[Drawing], docum
     }
 }
 
-fn block(section: &Section, rows: &[Row], drawings: &[Drawing]) -> Block {
-    let mut lines = Vec::new();
-    for (index, entries) in section.grid.rows.iter().enumerate() {
+fn block(id: &str, section: &Section, rows: &[Row], ledger: &Ledger, drawings: &[Drawing]) -> Block {
+    let Grid { left, header, rows: lines } = &section.grid;
+    let line = |(index, entries): (usize, &Vec<Entry>)| {
         let row = rows.get(index);
         let keys = row.map(|row| row.keys.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap_or_default();
         let first = entries.first().map_or("", |entry| &entry.text);
         let is_summary = match row {
             Some(row) => matches!(row.class, RowClass::Average { .. }),
-            None => first.starts_with("AVG") || first.starts_with("wins"),
+            None => first == "all" || first.starts_with("AVG") || first.starts_with("wins"),
         };
-        let field = |(column, entry): (usize, &rftm_experiments::Entry)| Field {
-            text: unquoted(&entry.text),
-            bold: entry.bold,
-            keys: if column < section.grid.left { String::new() } else { keys.join(" ") },
-            line: if section.grid.header.get(column).is_some_and(|title| title == SEEDS) && !is_summary {
-                keys.first().cloned()
-            } else {
-                None
-            },
-            links: if column + 1 == section.grid.left { links(&keys, drawings) } else { Vec::new() },
+        let field = |(column, entry): (usize, &Entry)| {
+            let title = header.get(column).map_or("", String::as_str);
+            Field {
+                text: unquoted(&entry.text),
+                bold: entry.bold,
+                keys: if is_ours(title) { keys.join(" ") } else { String::new() },
+                links: match () {
+                    () if column + 1 == *left => figures(&keys, drawings),
+                    () if title == SEEDS => seeds(&keys, ledger),
+                    () => Vec::new(),
+                },
+            }
         };
-        lines.push(Fields { fields: entries.iter().enumerate().map(field).collect(), is_summary });
-    }
+        let names: Vec<&str> = entries.iter().take(*left).map(|entry| entry.text.as_str()).collect();
+        Fields {
+            id: format!("{id}-{}", slug(&names.join(" "))),
+            fields: entries.iter().enumerate().map(field).collect(),
+            keys,
+            is_summary,
+        }
+    };
     Block {
+        id: id.to_owned(),
+        title: unquoted(&section.heading),
         heading: markdown(&section.heading).replace("<p>", "").replace("</p>", ""),
         caution: section.caution.clone(),
-        left: section.grid.left,
-        header: section.grid.header.iter().map(|title| unquoted(title)).collect(),
-        rows: lines,
+        left: *left,
+        header: header.iter().map(|title| unquoted(title)).collect(),
+        rows: lines.iter().enumerate().map(line).collect(),
         notes: section.notes.iter().map(|note| markdown(note)).collect(),
     }
 }
@@ -219,38 +284,68 @@ fn unquoted(text: &str) -> String {
     text.replace('`', "")
 }
 
+/// A text as part of an anchor.
+fn slug(text: &str) -> String {
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect::<Vec<_>>().join("-")
+}
+
 /// The column that leads to the ledger.
 const SEEDS: &str = "seeds";
 
-/// The figures that show one of these cells: their ids and short names.
-fn links(keys: &[String], drawings: &[Drawing]) -> Vec<(String, String)> {
+/// Whether numbers below this title come from the ledger lines of their row, and not from the paper.
+fn is_ours(title: &str) -> bool {
+    ["ours", "diff"].contains(&title) || title.ends_with(" untrained")
+}
+
+/// The figures that show one of these cells.
+fn figures(keys: &[String], drawings: &[Drawing]) -> Vec<Link> {
     let shows = |drawing: &&Drawing| drawing.cells.iter().any(|(_, key)| keys.contains(key));
-    let link =
-        |drawing: &Drawing| (drawing.figure.id().to_owned(), drawing.figure.id().trim_start_matches("fig").to_owned());
+    let link = |drawing: &Drawing| {
+        let id = drawing.figure.id();
+        let text = id.trim_start_matches("fig").to_owned();
+        Link { to: id.to_owned(), label: format!("figure {text}"), text }
+    };
     drawings.iter().filter(shows).map(link).collect()
 }
 
+/// The ledger line of each seed.
+fn seeds(keys: &[String], ledger: &Ledger) -> Vec<Link> {
+    let link = |key: &String| {
+        let record = ledger.get(&key.parse().ok()?)?;
+        let seed = record.cell.train.seed.to_string();
+        Some(Link { to: format!("k{key}"), label: format!("ledger line of seed {seed}"), text: seed })
+    };
+    keys.iter().filter_map(link).collect()
+}
+
 fn machines(ledger: &Ledger) -> Vec<Machine> {
-    let mut found: BTreeMap<&str, (BTreeMap<&str, ()>, usize)> = BTreeMap::new();
+    let mut found: BTreeMap<(&str, usize, usize), (BTreeSet<String>, usize)> = BTreeMap::new();
     for record in ledger.records() {
-        let (commits, runs) = found.entry(&record.environment.cpu).or_default();
-        commits.insert(short(&record.environment.commit), ());
+        let place = &record.environment;
+        let (commits, runs) = found.entry((&place.cpu, place.threads, place.jobs)).or_default();
+        commits.insert(commit(place));
         *runs += 1;
     }
-    let machine = |(cpu, (commits, runs)): (&str, (BTreeMap<&str, ()>, usize))| Machine {
-        cpu: cpu.to_owned(),
-        commits: commits.into_keys().collect::<Vec<_>>().join(", "),
-        runs,
-    };
+    let machine =
+        |((cpu, threads, jobs), (commits, runs)): ((&str, usize, usize), (BTreeSet<String>, usize))| Machine {
+            cpu: cpu.to_owned(),
+            threads,
+            jobs,
+            commits: commits.into_iter().collect::<Vec<_>>().join(", "),
+            runs,
+        };
     found.into_iter().map(machine).collect()
 }
 
-fn short(commit: &str) -> &str {
-    commit.get(..10).unwrap_or(commit)
+/// The commit, and whether sources differed from it.
+fn commit(environment: &Environment) -> String {
+    let commit = environment.commit.get(..10).unwrap_or(&environment.commit);
+    format!("{commit}{}", if environment.dirty { " +" } else { "" })
 }
 
 /// By key, so that the order in which runs ended does not show.
-fn lines(ledger: &Ledger) -> Vec<Line> {
+fn lines(ledger: &Ledger, places: &Places) -> Vec<Line> {
     let mut records: Vec<_> = ledger.records().collect();
     records.sort_by(|a, b| a.cell.to_string().cmp(&b.cell.to_string()).then_with(|| a.key.cmp(&b.key)));
     let line = |record: &rftm_experiments::Record| {
@@ -262,14 +357,53 @@ fn lines(ledger: &Ledger) -> Vec<Line> {
         Line {
             key: record.key.to_string(),
             cell: record.cell.to_string(),
+            row: places.get(record.key.as_str()).cloned(),
             reading: unquoted(&record.cell.reading()),
             epochs,
             time,
             seconds,
             threads: environment.threads,
-            commit: format!("{}{}", short(&environment.commit), if environment.dirty { " +" } else { "" }),
+            jobs: environment.jobs,
+            commit: commit(environment),
             started: environment.started.clone(),
         }
     };
     records.into_iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn html_in_markdown_stays_text() {
+        let html = markdown("**A** <script>alert(1)</script> <b onclick=\"x\">\n\n<img src=x>");
+        assert!(html.contains("<strong>A</strong>") && html.contains("&lt;script&gt;"), "{html}");
+        for tag in ["<script", "<b ", "<img"] {
+            assert!(!html.contains(tag), "{html}");
+        }
+    }
+
+    #[test]
+    fn keys_stand_at_our_numbers_alone() {
+        for (title, expected) in [
+            ("ours", true),
+            ("diff", true),
+            ("AUROC untrained", true),
+            ("AUROC paper", false),
+            ("trained", false),
+            ("class", false),
+        ] {
+            assert_eq!(is_ours(title), expected, "{title}");
+        }
+    }
+
+    #[test]
+    fn anchors_are_words_and_hyphens() {
+        assert_eq!(
+            slug("MNIST, convention `release`, at most 300 epochs"),
+            "mnist-convention-release-at-most-300-epochs"
+        );
+        assert_eq!(slug("4 Coat rftm"), "4-coat-rftm");
+    }
 }

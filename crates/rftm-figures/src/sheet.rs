@@ -12,10 +12,25 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::error::{Error, IoContext, Result};
+use crate::figure::Figure;
+
+// What numbers can be. A file may be damaged and still be made of finite numbers, and then a drawing would show an empty
+// chart, or draw a dashed line for hours.
+/// Shares, rates, and places between 0 and 1.
+pub(crate) const SHARE: RangeInclusive<f64> = 0.0..=1.0;
+/// Percentages.
+pub(crate) const PERCENT: RangeInclusive<f64> = 0.0..=100.0;
+/// Numbers of samples, of reads, of epochs.
+pub(crate) const COUNT: RangeInclusive<f64> = 0.0..=1e9;
+/// Scores and losses.
+pub(crate) const SCORE: RangeInclusive<f64> = 0.0..=1e6;
+/// Coordinates of an embedding.
+pub(crate) const PLACE: RangeInclusive<f64> = -1e6..=1e6;
 
 /// A table of figure data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,13 +100,15 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
     fs::rename(&temporary, path).at("write", path)
 }
 
-/// A sheet that was read, with the place of every row for messages.
+/// A sheet that was read, with the place of everything for messages.
 #[derive(Clone, Debug)]
 pub struct Source {
     path: PathBuf,
-    notes: Vec<(String, String)>,
+    notes: Vec<(u64, String, String)>,
     columns: Vec<String>,
     rows: Vec<(u64, Vec<String>)>,
+    /// The last line.
+    end: u64,
 }
 
 impl Source {
@@ -106,16 +123,38 @@ impl Source {
         }
     }
 
+    /// Reads the data of a figure; none if there is no such file.
+    ///
+    /// # Errors
+    /// As [`Source::read`], and for the data of another figure or none at all.
+    pub(crate) fn of(figure: Figure, path: &Path) -> Result<Option<Self>> {
+        Self::read(path)?.map(|source| source.expect(figure)).transpose()
+    }
+
+    /// This, if it is data of `figure`.
+    pub(crate) fn expect(self, figure: Figure) -> Result<Self> {
+        let name = self.only("figure")?;
+        if name.text() != figure.id() {
+            return Err(name.wrong(format!("data of {}, not of {figure}", name.text())));
+        }
+        if self.rows.is_empty() {
+            return Err(self.lacks("row"));
+        }
+        Ok(self)
+    }
+
     /// Reads `text` as if it came from `path`.
     ///
     /// # Errors
     /// [`Error::Sheet`] with the line.
     pub fn parse(path: &Path, text: &str) -> Result<Self> {
         let wrong = |line, message: String| Error::Sheet { path: path.to_owned(), line, message };
-        let notes: Vec<(String, String)> = text
-            .lines()
-            .map_while(|line| line.strip_prefix("# ")?.split_once(": "))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        let notes: Vec<(u64, String, String)> = (1..)
+            .zip(text.lines())
+            .map_while(|(line, text)| {
+                let (name, value) = text.strip_prefix("# ")?.split_once(": ")?;
+                Some((line, name.to_owned(), value.to_owned()))
+            })
             .collect();
         let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).quoting(false).from_reader(text.as_bytes());
         let fields = |record: &csv::StringRecord| record.iter().map(str::to_owned).collect::<Vec<_>>();
@@ -126,8 +165,8 @@ impl Source {
             let record = record.map_err(|error| wrong(at(&error), shape(&error)))?;
             rows.push((record.position().map_or(0, csv::Position::line), fields(&record)));
         }
-        let source = Self { path: path.to_owned(), notes, columns, rows };
         let end = text.lines().count() as u64;
+        let source = Self { path: path.to_owned(), notes, columns, rows, end };
         let promised: usize = source.note(ROWS).and_then(|rows| rows.parse().ok()).ok_or_else(|| {
             wrong(1, format!("no figure data: the header does not say how many rows there are (`# {ROWS}: N`)"))
         })?;
@@ -137,20 +176,44 @@ impl Source {
         Ok(source)
     }
 
-    /// The first note called `name`.
+    /// The text of the first note called `name`.
     #[must_use]
     pub fn note(&self, name: &str) -> Option<&str> {
-        self.notes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.notes(name).next().map(Field::text)
     }
 
     /// All notes called `name`.
-    pub fn notes(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.notes.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    pub fn notes(&self, name: &str) -> impl Iterator<Item = Field<'_>> {
+        let all = self.notes.iter().map(|(line, name, text)| Field { source: self, line: *line, name, text });
+        all.filter(move |note| note.name == name)
+    }
+
+    /// The note called `name`, which must be there once.
+    ///
+    /// # Errors
+    /// [`Error::Sheet`] if it is not there or there twice.
+    pub fn only(&self, name: &str) -> Result<Field<'_>> {
+        let mut notes = self.notes(name);
+        let first = notes.next().ok_or_else(|| self.wrong(1, format!("the header lacks {name}")))?;
+        match notes.next() {
+            Some(second) => Err(second.wrong(format!("the header says {name} twice"))),
+            None => Ok(first),
+        }
     }
 
     /// The rows.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
         self.rows.iter().map(|(line, fields)| Row { source: self, line: *line, fields })
+    }
+
+    /// An error about something that should be in this file.
+    pub(crate) fn lacks(&self, what: &str) -> Error {
+        self.wrong(self.end, format!("there is no {what}"))
+    }
+
+    /// An error about a line.
+    pub(crate) fn wrong(&self, line: u64, message: String) -> Error {
+        Error::Sheet { path: self.path.clone(), line, message }
     }
 }
 
@@ -173,52 +236,111 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// The field of a column.
+    /// What stands in a column.
     ///
     /// # Errors
     /// [`Error::Sheet`] if there is no such column.
-    pub fn text(self, column: &str) -> Result<&'a str> {
-        let place = self.source.columns.iter().position(|known| known == column);
-        let field = place.and_then(|place| self.fields.get(place));
-        field.map(String::as_str).ok_or_else(|| self.wrong(format!("there is no column {column}")))
-    }
-
-    /// The field of a column as something that can be parsed.
-    ///
-    /// # Errors
-    /// [`Error::Sheet`] if there is no such column or the field does not parse.
-    pub fn get<T: FromStr>(self, column: &str) -> Result<T> {
-        let text = self.text(column)?;
-        text.parse().map_err(|_| self.wrong(format!("{column} is {text:?}, which cannot be")))
-    }
-
-    /// The field of a column as a finite number.
-    ///
-    /// # Errors
-    /// As [`Row::get`], and for NaN and infinities.
-    pub fn number(self, column: &str) -> Result<f64> {
-        let value: f64 = self.get(column)?;
-        if value.is_finite() { Ok(value) } else { Err(self.wrong(format!("{column} is {value}"))) }
-    }
-
-    /// The field of a column as pixels, two hex digits each.
-    ///
-    /// # Errors
-    /// [`Error::Sheet`] unless there are `count` of them.
-    pub fn pixels(self, column: &str, count: usize) -> Result<Vec<u8>> {
-        let text = self.text(column)?;
-        let pixel = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-        let pixels: Option<Vec<u8>> = text.as_bytes().chunks(2).map(pixel).collect();
-        match pixels {
-            Some(pixels) if pixels.len() == count && text.len() == 2 * count => Ok(pixels),
-            _ => Err(self.wrong(format!("{column} is not {count} pixels of two hex digits"))),
+    pub fn field(self, column: &str) -> Result<Field<'a>> {
+        let Self { source, line, fields } = self;
+        let mut named = source.columns.iter().zip(fields);
+        match named.find(|(known, _)| *known == column) {
+            Some((name, text)) => Ok(Field { source, line, name, text }),
+            None => Err(self.wrong(format!("there is no column {column}"))),
         }
+    }
+
+    /// The text of a column.
+    ///
+    /// # Errors
+    /// As [`Row::field`].
+    pub fn text(self, column: &str) -> Result<&'a str> {
+        self.field(column).map(Field::text)
+    }
+
+    /// The value of a column: [`Field::get`].
+    ///
+    /// # Errors
+    /// As [`Row::field`] and [`Field::get`].
+    pub fn get<T: FromStr>(self, column: &str) -> Result<T> {
+        self.field(column)?.get()
+    }
+
+    /// The number of a column: [`Field::number_in`].
+    ///
+    /// # Errors
+    /// As [`Row::field`] and [`Field::number_in`].
+    pub fn number_in(self, column: &str, range: RangeInclusive<f64>) -> Result<f64> {
+        self.field(column)?.number_in(range)
+    }
+
+    /// The image of a column: [`Field::pixels`].
+    ///
+    /// # Errors
+    /// As [`Row::field`] and [`Field::pixels`].
+    pub fn pixels(self, column: &str, count: usize) -> Result<Vec<u8>> {
+        self.field(column)?.pixels(count)
     }
 
     /// An error about this row.
     #[must_use]
     pub fn wrong(self, message: String) -> Error {
-        Error::Sheet { path: self.source.path.clone(), line: self.line, message }
+        self.source.wrong(self.line, message)
+    }
+}
+
+/// What a [`Source`] says in one place, in a row or in a note.
+#[derive(Clone, Copy, Debug)]
+pub struct Field<'a> {
+    source: &'a Source,
+    line: u64,
+    name: &'a str,
+    text: &'a str,
+}
+
+impl<'a> Field<'a> {
+    /// As it stands there.
+    #[must_use]
+    pub fn text(self) -> &'a str {
+        self.text
+    }
+
+    /// Something that can be parsed.
+    ///
+    /// # Errors
+    /// [`Error::Sheet`] if it does not parse.
+    pub fn get<T: FromStr>(self) -> Result<T> {
+        self.text.parse().map_err(|_| self.wrong(format!("{} is {:?}, which cannot be", self.name, self.text)))
+    }
+
+    /// A number in a range, and therefore neither NaN nor infinite.
+    ///
+    /// # Errors
+    /// As [`Field::get`], and for a number outside.
+    pub fn number_in(self, range: RangeInclusive<f64>) -> Result<f64> {
+        let value: f64 = self.get()?;
+        if range.contains(&value) {
+            return Ok(value);
+        }
+        Err(self.wrong(format!("{} is {value}, not between {} and {}", self.name, range.start(), range.end())))
+    }
+
+    /// Pixels, two hex digits each.
+    ///
+    /// # Errors
+    /// [`Error::Sheet`] unless there are `count` of them.
+    pub fn pixels(self, count: usize) -> Result<Vec<u8>> {
+        let pixel = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+        let pixels: Option<Vec<u8>> = self.text.as_bytes().chunks(2).map(pixel).collect();
+        match pixels {
+            Some(pixels) if pixels.len() == count && self.text.len() == 2 * count => Ok(pixels),
+            _ => Err(self.wrong(format!("{} is not {count} pixels of two hex digits", self.name))),
+        }
+    }
+
+    /// An error about this place.
+    #[must_use]
+    pub fn wrong(self, message: String) -> Error {
+        self.source.wrong(self.line, message)
     }
 }
 
@@ -251,9 +373,9 @@ mod tests {
         assert!(Source::read(&path).unwrap().is_none());
         some().write(&path).unwrap();
         let source = Source::read(&path).unwrap().unwrap();
-        assert_eq!(source.notes("cell").collect::<Vec<_>>(), ["one: 0123", "two: 4567"]);
+        assert_eq!(source.notes("cell").map(Field::text).collect::<Vec<_>>(), ["one: 0123", "two: 4567"]);
         let rows: Vec<_> = source.rows().collect();
-        assert_eq!((rows[0].text("name").unwrap(), rows[0].number("value").unwrap()), ("a", 0.1));
+        assert_eq!((rows[0].text("name").unwrap(), rows[0].number_in("value", SHARE).unwrap()), ("a", 0.1));
         assert_eq!(rows[1].get::<u8>("value").unwrap(), 2);
         assert_eq!(rows[0].pixels("pixels", 2).unwrap(), [0, 255]);
     }
@@ -264,7 +386,8 @@ mod tests {
         let message = |text: &str| match Source::parse(Path::new("x.csv"), text) {
             Ok(source) => {
                 let row = source.rows().last().unwrap();
-                let fields = [row.number("value").err(), row.pixels("pixels", 2).err(), row.text("other").err()];
+                let fields =
+                    [row.number_in("value", 0.0..=5.0).err(), row.pixels("pixels", 2).err(), row.text("other").err()];
                 fields.into_iter().flatten().map(|error| error.to_string()).collect::<Vec<_>>().join("\n")
             }
             Err(error) => error.to_string(),
@@ -279,9 +402,25 @@ mod tests {
         check(&text[..text.len() - 2], "x.csv, line 7: pixels is not 2 pixels");
         check(&text.replace("1001", "10g1"), "x.csv, line 7: pixels is not 2 pixels");
         check(&text.replace("b,2", "b,two"), "x.csv, line 7: value is \"two\"");
-        check(&text.replace("b,2", "b,NaN"), "x.csv, line 7: value is NaN");
+        for outside in ["NaN", "-1e12", "5.1", "inf"] {
+            let number: f64 = outside.parse().unwrap();
+            let message = format!("x.csv, line 7: value is {number}, not between 0 and 5");
+            check(&text.replace("b,2", &format!("b,{outside}")), &message);
+        }
         check(&text.replace("# rows: 2\n", ""), "how many rows");
         check("", "how many rows");
         check("a,b\n1\n", "x.csv, line 2: 1 fields where there are 2 columns");
+    }
+
+    #[test]
+    fn a_sheet_belongs_to_one_figure_and_says_things_once() {
+        let read = |text: &str| Source::parse(Path::new("x.csv"), text).unwrap();
+        let message = |text: &str| read(text).expect(Figure::Fig3).map(drop).unwrap_err().to_string();
+        let check = |text: &str, expected: &str| assert!(message(text).contains(expected), "{}", message(text));
+        read("# figure: fig3\n# rows: 1\na\n1\n").expect(Figure::Fig3).unwrap();
+        check("# figure: fig4\n# rows: 1\na\n1\n", "x.csv, line 1: data of fig4, not of fig3");
+        check("# figure: fig3\n# figure: fig3\n# rows: 1\na\n1\n", "x.csv, line 2: the header says figure twice");
+        check("# rows: 1\na\n1\n", "x.csv, line 1: the header lacks figure");
+        check("# figure: fig3\n# rows: 0\na\n", "x.csv, line 3: there is no row");
     }
 }

@@ -34,7 +34,7 @@ addEventListener("load", () => {
   const model = table.tBodies[0].rows[0].cells[1].getBoundingClientRect();
   found.pinned = model.left > left && model.right < left + box.clientWidth;
   const line = document.querySelector("td a[href^='#k']");
-  const list = document.querySelector("details");
+  const list = document.getElementById("ledger");
   found.closed = !list.open;
   line.click();
   dispatchEvent(new HashChangeEvent("hashchange"));

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use rftm_data::{DatasetId, SearchPath, load};
-use rftm_experiments::{Catalogue, Ledger, Parallelism};
+use rftm_experiments::{Catalogue, Host, Ledger, Parallelism};
 use rftm_figures::{Capture, Captured, Datasets, Error, Event, Figure, Subject, Watch, drawings, page};
 
 struct Quiet;
@@ -45,6 +45,9 @@ fn glyphs() -> Datasets {
     BTreeMap::from([(DatasetId::Glyphs, Arc::new(dataset))])
 }
 
+static HOST: LazyLock<Host> =
+    LazyLock::new(|| Host { commit: "0123456789abcdef".into(), dirty: true, cpu: "a CPU".into(), cores: 2 });
+
 fn capture<'a>(
     catalogue: &'a Catalogue,
     ledger: &'a Ledger,
@@ -60,7 +63,7 @@ fn capture<'a>(
         out: &folder[0],
         weights: &folder[1],
         parallelism: Parallelism { jobs: 2, threads: 1 },
-        cpu: "a CPU",
+        host: &HOST,
         stop,
         watch: &Quiet,
     }
@@ -111,19 +114,31 @@ fn what_is_captured_can_be_drawn_and_is_the_same_each_time() {
         assert!(a.contains("# trial: at most 2 epochs"), "{figure}");
     }
 
-    let drawn = drawings(&catalogue, &ledger, &first[0]).unwrap();
-    assert_eq!(drawn.iter().map(|drawing| drawing.figure).collect::<Vec<_>>().len(), CELL.len());
-    assert!(drawn.iter().all(|drawing| drawing.caption.starts_with("**A trial")));
+    let drawn = drawings(&catalogue, &ledger, &first[0]);
+    assert!(drawn.failures.is_empty(), "{:?}", drawn.failures);
+    assert_eq!(drawn.drawn.iter().map(|drawing| drawing.figure).collect::<Vec<_>>(), CELL);
+    assert!(drawn.drawn.iter().all(|drawing| drawing.caption.starts_with("**A trial")));
     let page = page(&catalogue, &ledger, &drawn).unwrap();
     assert_eq!(page.matches("<figure ").count(), CELL.len());
     assert!(page.contains("Not recorded yet: Figure 1."));
 
-    // A damaged file is an error with its name and line, not an empty picture.
+    // A damaged file is an error with its name and line, not an empty picture; the others are drawn.
     let path = Figure::Fig5.data(&first[0]);
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, &text[..text.len() / 2]).unwrap();
-    let message = drawings(&catalogue, &ledger, &first[0]).unwrap_err().to_string();
-    assert!(message.contains("fig5.csv, line "), "{message}");
+    let path = Figure::Fig6.data(&first[0]);
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("# last: ", "# last: 9")).unwrap();
+    let drawn = drawings(&catalogue, &ledger, &first[0]);
+    assert_eq!(drawn.drawn.len(), CELL.len() - 2);
+    let messages: Vec<String> = drawn.failures.iter().map(|(figure, error)| format!("{figure}: {error}")).collect();
+    for (message, expected) in messages.iter().zip(["fig5.csv, line ", "fig6.csv, line 5: there is no epoch 9"]) {
+        assert!(message.contains(expected), "{expected} is not in {message}");
+    }
+    let page = rftm_figures::page(&catalogue, &ledger, &drawn).unwrap();
+    assert!(
+        page.contains("Not drawn, its data are damaged: Figure 5.") && !page.contains("Not recorded yet: Figure 5.")
+    );
 }
 
 /// One figure cannot be embedded, one training's weights are damaged: the figures that need neither are made.

@@ -51,7 +51,8 @@ struct Inner {
 impl Clock {
     pub(crate) fn new<'a>(capture: &Capture<'_>, jobs: impl Iterator<Item = &'a Job>) -> Self {
         let parallelism = capture.parallelism;
-        let estimator = Estimator::new(&capture.catalogue.protocol, capture.ledger, capture.cpu, parallelism.threads);
+        let estimator =
+            Estimator::new(&capture.catalogue.protocol, capture.ledger, &capture.host.cpu, parallelism.threads);
         let (mut basis, mut expected, mut states) = (Basis::default(), Vec::new(), Vec::new());
         for job in jobs {
             let cell = job.like(capture);

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rftm_data::{Dataset, DatasetId};
-use rftm_experiments::{Catalogue, Cell, Ledger, Parallelism};
+use rftm_experiments::{Catalogue, Cell, Host, Ledger, Parallelism};
 
 use crate::error::{Error, Result};
 use crate::figure::Figure;
@@ -72,8 +72,8 @@ pub struct Capture<'a> {
     pub weights: &'a Path,
     /// Jobs and threads.
     pub parallelism: Parallelism,
-    /// The processor, for estimates: how fast it is, the ledger knows.
-    pub cpu: &'a str,
+    /// The machine and the code: for estimates, and for the data of trainings that the ledger does not have.
+    pub host: &'a Host,
     /// Becomes true when the user wants to stop.
     pub stop: &'a AtomicBool,
     /// Who watches.
@@ -177,7 +177,7 @@ impl Capture<'_> {
             }
         }
         if figures.contains(&Figure::Fig1) {
-            let jobs = widths::jobs(self);
+            let jobs = widths::jobs(self)?;
             if !jobs.is_empty() {
                 work.datasets.extend([self.subject.dataset, self.subject.other]);
             }
@@ -285,9 +285,14 @@ impl Capture<'_> {
         let mut sheet = Sheet::new(columns);
         sheet.note("figure", figure.id());
         sheet.note("command", figure.command());
-        if let Some(epochs) = self.max_epochs {
-            sheet.note("trial", format!("at most {epochs} epochs: not the protocol's training"));
+        if let Some(trial) = self.trial() {
+            sheet.note("trial", trial);
         }
         sheet
+    }
+
+    /// What is said of data that are not the protocol's.
+    fn trial(&self) -> Option<String> {
+        self.max_epochs.map(|epochs| format!("at most {epochs} epochs: not the protocol's training"))
     }
 }

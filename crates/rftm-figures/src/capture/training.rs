@@ -21,6 +21,8 @@ const FILE: &str = "training.safetensors";
 pub(crate) struct Trained {
     pub(crate) model: Model,
     pub(crate) report: TrainReport,
+    /// Epochs that were trained now; those before came with the saved weights.
+    pub(crate) epochs_here: usize,
     pub(crate) folder: PathBuf,
 }
 
@@ -56,13 +58,14 @@ impl Training<'_> {
         fs::create_dir_all(&self.folder).at("create the folder", &self.folder)?;
         let mut model = Model::new(self.spec, self.config.seed)?;
         let checkpoint = self.folder.join(FILE);
-        let mut observer = Follow { training: &self, failed: None };
+        let mut observer = Follow { training: &self, failed: None, epochs: 0 };
         let outcome = train(&mut model, self.config, samples, validation, Some(&checkpoint), &mut observer)?;
-        if let Some(error) = observer.failed {
+        let Follow { failed, epochs: epochs_here, .. } = observer;
+        if let Some(error) = failed {
             return Err(error);
         }
         match outcome {
-            TrainOutcome::Finished(report) => Ok(Trained { model, report, folder: self.folder }),
+            TrainOutcome::Finished(report) => Ok(Trained { model, report, epochs_here, folder: self.folder }),
             TrainOutcome::Interrupted { epoch } => {
                 if let Some(Progress { watch, .. }) = self.progress {
                     watch.event(&Event::Interrupted { name: self.name, epoch: epoch + 1 });
@@ -95,10 +98,12 @@ fn snapshot(folder: &Path, epoch: usize) -> PathBuf {
 struct Follow<'a> {
     training: &'a Training<'a>,
     failed: Option<Error>,
+    epochs: usize,
 }
 
 impl Observer for Follow<'_> {
     fn epoch(&mut self, report: &EpochReport) {
+        self.epochs += 1;
         let Training { name, config, progress, .. } = self.training;
         if let Some(Progress { job, clock, watch }) = *progress {
             let (training_left, left) = clock.epoch(job, report, config);

@@ -1,30 +1,60 @@
 //! AUROC of every class as bars, the paper's as ticks, from the ledger.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use plotters::prelude::*;
-use rftm_experiments::{Catalogue, Comparison, Ledger, MeanStd, Metric, RowClass, Scope, Table, tables};
+use rftm_experiments::{Catalogue, Comparison, Key, Ledger, MeanStd, Metric, RowClass, Scope, Table, tables};
 
-use super::Parts;
 use super::canvas::{
     Axes, FAINT, HPosition, INK, Mark, TEXT, VPosition, chart, legend, model_colour, model_title, plain, render, steps,
     text,
 };
 use super::charts::distinct;
+use super::{Cells, Parts};
 use crate::error::Result;
 use crate::figure::Figure;
-use crate::sheet::{Row, Sheet, Source};
+use crate::sheet::{PERCENT, Row, Sheet, Source};
 
 /// None if the ledger has nothing for Table 1 in the protocol's reading.
-pub(crate) fn draw(catalogue: &Catalogue, ledger: &Ledger) -> Result<Option<Parts>> {
+pub(crate) fn draw(catalogue: &Catalogue, ledger: &Ledger) -> Result<Option<(Parts, Cells)>> {
     let Some(sheet) = sheet(catalogue, ledger) else { return Ok(None) };
     // Drawn from the file's text, so that the picture cannot show other numbers than the file.
-    let source = Source::parse(Path::new("auroc.csv"), &sheet.text())?;
+    let source = Source::parse(Path::new("auroc.csv"), &sheet.text())?.expect(Figure::Auroc)?;
     let svg = picture(&source)?;
-    let caption = "From the ledger, as in [Table 1](#table1): the mean over the seeds that are done. A line without a bar has not \
-                   run yet. 50 %, dashed, is chance; below it, anomalies are reconstructed better than normal images."
-        .to_owned();
-    Ok(Some(Parts { svg, caption, alt: LABEL.to_owned(), data: Some(sheet) }))
+    let caption = format!(
+        "From the ledger, as in [Table 1](#table1): the mean over the seeds that are done, beside the paper's mean of {}. {} A line \
+         without a bar has not run yet. 50 %, dashed, is chance; below it, anomalies are reconstructed better than normal images.",
+        catalogue.protocol.seeds.len(),
+        seeds(&source)?
+    );
+    Ok(Some((Parts { svg, caption, alt: LABEL.to_owned(), data: Some(sheet) }, cells(&source, ledger)?)))
+}
+
+/// How many bars are of how many seeds.
+fn seeds(source: &Source) -> Result<String> {
+    let mut bars: BTreeMap<usize, usize> = BTreeMap::new();
+    for row in source.rows() {
+        *bars.entry(row.get("seeds")?).or_default() += 1;
+    }
+    let plural = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let told = bars.into_iter().filter(|(seeds, _)| *seeds > 0);
+    let told: Vec<String> =
+        told.map(|(seeds, bars)| format!("{} of {}", plural(bars, "bar"), plural(seeds, "seed"))).collect();
+    Ok(format!("Here: {}.", told.join(", ")))
+}
+
+/// The cells behind the bars.
+fn cells(source: &Source, ledger: &Ledger) -> Result<Cells> {
+    let mut cells = Cells::new();
+    for row in source.rows() {
+        for key in row.text("keys")?.split_whitespace() {
+            let record = key.parse().ok().and_then(|key: Key| ledger.get(&key));
+            let record = record.ok_or_else(|| row.wrong(format!("the ledger does not have {key}")))?;
+            cells.push((record.cell.to_string(), key.to_owned()));
+        }
+    }
+    Ok(cells)
 }
 
 const LABEL: &str = "AUROC of every class and model as bars, the paper's values as ticks.";
@@ -45,7 +75,7 @@ fn sheet(catalogue: &Catalogue, ledger: &Ledger) -> Option<Sheet> {
     if tables.is_empty() {
         return None;
     }
-    let columns = ["panel", "class", "model", "seeds", "ours", "deviation", "paper", "paper deviation"];
+    let columns = ["panel", "class", "model", "seeds", "ours", "deviation", "paper", "paper deviation", "keys"];
     let mut sheet = Sheet::new(&columns);
     sheet.note("figure", Figure::Auroc.id());
     sheet.note("command", Figure::Auroc.command());
@@ -65,7 +95,8 @@ fn sheet(catalogue: &Catalogue, ledger: &Ledger) -> Option<Sheet> {
                 let paper = catalogue.paper.get(table.dataset, label, kind, Metric::Auroc);
                 let seeds = row.map_or(0, |row| row.seeds_done).to_string();
                 let named = [panel.clone(), class.clone(), kind.to_string(), seeds];
-                sheet.push(named.into_iter().chain(fields(ours)).chain(fields(paper)).collect());
+                let keys = row.map_or(&[][..], |row| &row.keys).iter().map(Key::as_str).collect::<Vec<_>>().join(" ");
+                sheet.push(named.into_iter().chain(fields(ours)).chain(fields(paper)).chain([keys]).collect());
             }
         }
     }
@@ -87,7 +118,7 @@ fn picture(source: &Source) -> Result<String> {
     }
     let number = |row: Row<'_>, column| match row.text(column)? {
         "" => Ok(None),
-        _ => row.number(column).map(Some),
+        _ => row.number_in(column, PERCENT).map(Some),
     };
     let (panels, models) = (distinct(source, "panel")?, distinct(source, "model")?);
     let mut bars: Vec<Vec<Bar<'_>>> = panels.iter().map(|_| Vec::new()).collect();
@@ -125,9 +156,13 @@ fn picture(source: &Source) -> Result<String> {
                 chart.draw_series(bar.ours.map(|mean| {
                     Rectangle::new([(left, 0.0), (left + 0.92 * width, mean)], model_colour(bar.model).filled())
                 }))?;
-                chart.draw_series(bar.paper.map(|mean| {
-                    PathElement::new([(left - 0.01, mean), (left + 0.93 * width, mean)], INK.stroke_width(5))
-                }))?;
+                // In a white line, since a dark bar would swallow the tick; the end of the bar stays in sight on it.
+                let line = |mean: f64, style: ShapeStyle| {
+                    PathElement::new([(left - 0.01, mean), (left + 0.93 * width, mean)], style)
+                };
+                chart.draw_series(bar.paper.map(|mean| line(mean, WHITE.stroke_width(9))))?;
+                chart.draw_series(bar.ours.map(|mean| line(mean, model_colour(bar.model).stroke_width(2))))?;
+                chart.draw_series(bar.paper.map(|mean| line(mean, INK.stroke_width(5))))?;
             }
             // Names in the middle of their groups, where the axis has no ticks.
             let style = text(TEXT - 4, INK, HPosition::Center, VPosition::Top);

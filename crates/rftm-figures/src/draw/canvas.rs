@@ -24,7 +24,8 @@ pub(crate) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 /// The font family in the SVG. A browser takes its own font; the PNG and all measures come from the one built in, which is
 /// wider than most, so text fits either way.
 const FAMILY: &str = "sans-serif";
-/// Sizes of text, in pixels of a canvas that is 1800 wide.
+/// Sizes of text on a canvas that is 1800 wide. plotters divides them by 1.24 in an SVG, so [`TEXT`] is 24 pixels high and the
+/// smallest in use, [`TEXT`] - 5, is 20; the page lets no figure become so narrow that these are less than 11 on the screen.
 pub(crate) const TEXT: i32 = 30;
 pub(crate) const HEADING: i32 = 36;
 
@@ -88,6 +89,25 @@ impl Overlay {
         }
         self.svg.push_str("\"/>\n");
     }
+
+    /// Diagonal crosses in one path.
+    pub(crate) fn crosses(&mut self, points: &[(f64, f64)], width: u32, colour: RGBColor) {
+        let RGBColor(r, g, b) = colour;
+        let half = f64::from(width) / 2.0;
+        let _ = write!(self.svg, "<path fill=\"none\" stroke=\"#{r:02x}{g:02x}{b:02x}\" stroke-width=\"2.5\" d=\"");
+        for (x, y) in points {
+            let (left, top) = (x - half, y - half);
+            let _ = write!(self.svg, "M{left:.1} {top:.1}l{width} {width}m0-{width}l-{width} {width}");
+        }
+        self.svg.push_str("\"/>\n");
+    }
+}
+
+/// The outline of a rectangle. plotters' SVGs draw a [`Rectangle`]'s own one pixel thin, whatever is asked for.
+pub(crate) fn frame([(left, top), (right, bottom)]: [(i32, i32); 2], style: ShapeStyle) -> PathElement<(i32, i32)> {
+    // Past the first corner, which would lack a notch.
+    let corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top), (right, top)];
+    PathElement::new(corners, style)
 }
 
 /// Draws an SVG; `label` is its text for those who do not see it.
@@ -247,6 +267,8 @@ pub(crate) enum Mark {
     Dashed(u32),
     /// A dot of a radius.
     Dot(u32),
+    /// A diagonal cross of a width.
+    Cross(u32),
 }
 
 /// A legend in one line above what it explains, so that it can cover nothing.
@@ -260,7 +282,7 @@ pub(crate) fn legend(area: &Area<'_>, at: (i32, i32), entries: &[(Mark, RGBColor
             Mark::Bar(opacity) => area.draw(&Rectangle::new(bar, colour.mix(opacity).filled()))?,
             Mark::Outlined(opacity) => {
                 area.draw(&Rectangle::new(bar, colour.mix(opacity).filled()))?;
-                area.draw(&Rectangle::new(bar, colour.stroke_width(3)))?;
+                area.draw(&frame(bar, colour.stroke_width(3)))?;
             }
             Mark::Line(width, opacity) => {
                 area.draw(&PathElement::new(line, colour.mix(opacity).stroke_width(width)))?;
@@ -271,6 +293,7 @@ pub(crate) fn legend(area: &Area<'_>, at: (i32, i32), entries: &[(Mark, RGBColor
                 }
             }
             Mark::Dot(radius) => area.draw(&Circle::new((x + 15, y), radius, colour.filled()))?,
+            Mark::Cross(width) => area.draw(&Cross::new((x + 15, y), width as i32, colour.stroke_width(3)))?,
         }
         area.draw_text(name, &style, (x + 42, y))?;
         let (width, _) = area.estimate_text_size(name, &style)?;
@@ -419,6 +442,18 @@ mod tests {
         assert_eq!(colour(55, 65), [9; 3]);
         // Some of the text is dark.
         assert!((66..180).any(|x| colour(x, 30)[0] < 100), "the font was not found");
+    }
+
+    #[test]
+    fn a_frame_is_as_thick_as_asked() {
+        let corners = [(20, 20), (80, 60)];
+        let draw = |area: &Area<'_>, _: &mut Overlay| Ok(area.draw(&frame(corners, NORMAL.stroke_width(6)))?);
+        let map = Pixmap::decode_png(&png("test", &render("test", (100, 80), "", draw).unwrap()).unwrap()).unwrap();
+        let blue = |x: u32, y: u32| map.pixel(x, y).is_some_and(|pixel| pixel.red() == 0);
+        for (x, y) in [(18, 40), (22, 40), (50, 18), (50, 62), (78, 40), (18, 18), (82, 62)] {
+            assert!(blue(x, y), "{x}, {y}");
+        }
+        assert!(!blue(50, 40) && !blue(14, 40));
     }
 
     #[test]

@@ -7,10 +7,10 @@ use plotters::prelude::*;
 use super::Parts;
 use super::canvas::{
     ANOMALOUS, Axes, FAINT, HEADING, HPosition, INK, Mark, NORMAL, TEXT, VPosition, bold, chart, decade, decades,
-    legend, model_colour, model_title, plain, render, steps,
+    frame, legend, model_colour, model_title, plain, render, steps,
 };
 use crate::error::Result;
-use crate::sheet::Source;
+use crate::sheet::{COUNT, Field, PLACE, SCORE, SHARE, Source};
 
 /// The values of a column, each once, in the order of the file.
 pub(crate) fn distinct(source: &Source, column: &str) -> Result<Vec<String>> {
@@ -34,8 +34,8 @@ pub(crate) fn distributions(source: &Source) -> Result<Parts> {
     let models = distinct(source, "model")?;
     let mut bins: BTreeMap<&str, Vec<Bin>> = BTreeMap::new();
     for row in source.rows() {
-        let counts = [row.number("normal")?, row.number("anomalous")?];
-        let bin = Bin { low: row.number("low")?, high: row.number("high")?, counts };
+        let counts = [row.number_in("normal", COUNT)?, row.number_in("anomalous", COUNT)?];
+        let bin = Bin { low: row.number_in("low", SHARE)?, high: row.number_in("high", SHARE)?, counts };
         bins.entry(row.text("model")?).or_default().push(bin);
     }
     // Shares of each group: the anomalies are a tenth of the normal samples.
@@ -92,22 +92,18 @@ pub(crate) fn distributions(source: &Source) -> Result<Parts> {
 pub(crate) fn curves(source: &Source) -> Result<Parts> {
     let mut points: BTreeMap<(&str, &str), Vec<(f64, f64)>> = BTreeMap::new();
     for row in source.rows() {
-        let point = (row.number("x")?, row.number("y")?);
+        let point = (row.number_in("x", SHARE)?, row.number_in("y", SHARE)?);
         points.entry((row.text("curve")?, row.text("model")?)).or_default().push(point);
     }
     let models = distinct(source, "model")?;
-    let areas: BTreeMap<(&str, &str), f64> = source
-        .notes("area")
-        .filter_map(|note| {
-            let [curve, model, area] = note.split(' ').collect::<Vec<_>>()[..] else { return None };
-            Some(((curve, model), area.parse().ok()?))
-        })
-        .collect();
+    let areas = source.notes("area").map(area).collect::<Result<BTreeMap<_, _>>>()?;
+    if let Some((curve, model)) = points.keys().find(|curve| !areas.contains_key(curve)) {
+        return Err(source.lacks(&format!("area of {curve} and {model}")));
+    }
     let named = |curve| {
         let entry = |model: &String| {
-            let area =
-                areas.get(&(curve, model.as_str())).map(|area| format!(" {:.1}", 100.0 * area)).unwrap_or_default();
-            (Mark::Line(6, 1.0), model_colour(model), format!("{}{area}", model_title(model)))
+            let area = areas.get(&(curve, model.as_str())).map_or(0.0, |area| 100.0 * area);
+            (Mark::Line(6, 1.0), model_colour(model), format!("{} {area:.1}", model_title(model)))
         };
         models.iter().map(entry).collect::<Vec<_>>()
     };
@@ -151,19 +147,28 @@ pub(crate) fn curves(source: &Source) -> Result<Parts> {
     Ok(Parts { svg, caption, alt: label, data: None })
 }
 
+/// A note such as "roc ae 0.85": curve, model, area.
+fn area(note: Field<'_>) -> Result<((&str, &str), f64)> {
+    let wrong = || note.wrong(format!("{:?} is no curve, model and area between 0 and 1", note.text()));
+    let [curve, model, area] = note.text().split(' ').collect::<Vec<_>>()[..] else { return Err(wrong()) };
+    let area = area.parse().ok().filter(|area| SHARE.contains(area));
+    Ok(((curve, model), area.ok_or_else(wrong)?))
+}
+
 /// Figure 7.
 pub(crate) fn embedding(source: &Source) -> Result<Parts> {
     let stages = distinct(source, "stage")?;
     let mut points: BTreeMap<&str, [Vec<(f64, f64)>; 2]> = BTreeMap::new();
     for row in source.rows() {
         let group = usize::from(row.get::<u8>("anomalous")? > 0);
-        points.entry(row.text("stage")?).or_default()[group].push((row.number("x")?, row.number("y")?));
+        let point = (row.number_in("x", PLACE)?, row.number_in("y", PLACE)?);
+        points.entry(row.text("stage")?).or_default()[group].push(point);
     }
-    let label = "Three clouds of points, encoder output, hippocampus read and cortex read, normal and anomalous samples \
-                 coloured.";
-    let groups = [(NORMAL, "normal", 5), (ANOMALOUS, "anomalous", 7)];
+    let label = "Three clouds of points, encoder output, hippocampus read and cortex read; normal samples are dots, anomalous \
+                 ones crosses.";
     let svg = render("fig7", (1800, 720), label, |area, overlay| {
-        let entries = groups.map(|(colour, name, _)| (Mark::Dot(9), colour, name.to_owned()));
+        let entries =
+            [(Mark::Dot(7), NORMAL, "normal".to_owned()), (Mark::Cross(8), ANOMALOUS, "anomalous".to_owned())];
         legend(area, (20, 34), &entries)?;
         let (side, top) = (560.0, 130.0);
         for (place, stage) in stages.iter().enumerate() {
@@ -172,7 +177,7 @@ pub(crate) fn embedding(source: &Source) -> Result<Parts> {
             let centre = ((left + side / 2.0) as i32, 92);
             area.draw_text(&title, &bold(TEXT, INK, HPosition::Center, VPosition::Center), centre)?;
             let corners = [(left as i32, top as i32), ((left + side) as i32, (top + side) as i32)];
-            area.draw(&Rectangle::new(corners, RGBColor(205, 210, 216).stroke_width(2)))?;
+            area.draw(&frame(corners, RGBColor(205, 210, 216).stroke_width(2)))?;
             let Some(clouds) = points.get(stage.as_str()) else { continue };
             let all = || clouds.iter().flatten();
             let range = |of: fn(&(f64, f64)) -> f64| {
@@ -186,9 +191,9 @@ pub(crate) fn embedding(source: &Source) -> Result<Parts> {
                 let centred = |value: f64, low: f64, high: f64| (value - (low + high) / 2.0) * scale + side / 2.0;
                 (left + centred(x, x0, x1), top + centred(y, y0, y1))
             };
-            for (cloud, (colour, _, diameter)) in clouds.iter().zip(groups) {
-                overlay.dots(&cloud.iter().map(place).collect::<Vec<_>>(), diameter, colour);
-            }
+            let [normal, anomalous] = clouds.each_ref().map(|cloud| cloud.iter().map(place).collect::<Vec<_>>());
+            overlay.dots(&normal, 5, NORMAL);
+            overlay.crosses(&anomalous, 8, ANOMALOUS);
         }
         Ok(())
     })?;
@@ -209,16 +214,24 @@ pub(crate) fn histories(source: &Source) -> Result<Parts> {
     let models = distinct(source, "model")?;
     let mut losses: BTreeMap<&str, Vec<(f64, [f64; 2])>> = BTreeMap::new();
     for row in source.rows() {
-        let both = [row.number("training")?, row.number("validation")?];
+        let both = [row.number_in("training", SCORE)?, row.number_in("validation", SCORE)?];
         if both.iter().any(|loss| *loss <= 0.0) {
             return Err(row.wrong("a loss is not positive".to_owned()));
         }
-        losses.entry(row.text("model")?).or_default().push((row.number("epoch")?, both.map(f64::log10)));
+        losses.entry(row.text("model")?).or_default().push((row.number_in("epoch", COUNT)?, both.map(f64::log10)));
     }
-    let best: BTreeMap<&str, f64> = source
-        .notes("best")
-        .filter_map(|note| note.split_once(' ').and_then(|(model, epoch)| Some((model, epoch.parse().ok()?))))
-        .collect();
+    let mut best: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
+    for note in source.notes("best") {
+        let parts = note.text().split_once(' ').and_then(|(model, epoch)| Some((model, epoch.parse::<u32>().ok()?)));
+        let (model, epoch) = parts.ok_or_else(|| note.wrong(format!("{:?} is no model and epoch", note.text())))?;
+        let Some(epochs) = losses.get(model) else { continue };
+        let kept = epochs.iter().find(|(known, _)| *known == f64::from(epoch));
+        let (epoch, [_, validation]) = kept.ok_or_else(|| note.wrong(format!("{model} has no epoch {epoch}")))?;
+        best.insert(model, (*epoch, *validation));
+    }
+    if let Some(model) = models.iter().find(|model| !best.contains_key(model.as_str())) {
+        return Err(source.lacks(&format!("best of {model}")));
+    }
     let all = || losses.values().flatten();
     let last = all().map(|(epoch, _)| *epoch).fold(2.0, f64::max);
     let values = || all().flat_map(|(_, both)| *both);
@@ -237,7 +250,7 @@ pub(crate) fn histories(source: &Source) -> Result<Parts> {
             title: "",
             x: (1.0, last),
             y,
-            names: ["epoch", "mean squared error per pixel"],
+            names: ["epoch", "loss"],
             ticks: [steps((1.0, last), 9), decades(y)],
             format: [&plain, &decade],
         };
@@ -248,14 +261,13 @@ pub(crate) fn histories(source: &Source) -> Result<Parts> {
             let line = |which: usize| epochs.iter().map(move |(epoch, both)| (*epoch, both[which]));
             chart.draw_series(LineSeries::new(line(0), colour.mix(FAINTLY).stroke_width(3)))?;
             chart.draw_series(LineSeries::new(line(1), colour.stroke_width(4)))?;
-            let kept = best.get(model.as_str()).and_then(|best| line(1).find(|(epoch, _)| epoch == best));
-            chart.draw_series(kept.map(|point| Circle::new(point, 11, colour.filled())))?;
+            chart.draw_series(best.get(model.as_str()).map(|point| Circle::new(*point, 11, colour.filled())))?;
         }
         Ok(())
     })?;
     let caption =
-        "Mean squared error of the training samples while the weights were changing, penalties included where a \
-                   model has them, and of the validation samples after each epoch."
+        "Loss: the mean squared error per pixel; of the training samples while the weights were changing, with the penalties of \
+         the models that have them, and of the validation samples after each epoch."
             .to_owned();
     Ok(Parts { svg, caption, alt: label.to_owned(), data: None })
 }

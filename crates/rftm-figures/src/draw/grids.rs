@@ -10,7 +10,7 @@ use super::canvas::{
 };
 use super::charts::distinct;
 use crate::error::Result;
-use crate::sheet::{Row, Source};
+use crate::sheet::{Row, SCORE, Source};
 
 /// Pixels of an image: MNIST's, which all of these figures show.
 const PIXELS: usize = 28 * 28;
@@ -70,6 +70,10 @@ pub(crate) fn reconstructions(source: &Source) -> Result<Parts> {
 /// Figure 6.
 pub(crate) fn slots(source: &Source) -> Result<Parts> {
     let (units, epochs) = (distinct(source, "unit")?, distinct(source, "epoch")?);
+    let last = source.only("last")?;
+    if !epochs.iter().any(|epoch| epoch == last.text()) {
+        return Err(last.wrong(format!("there is no epoch {}", last.text())));
+    }
     let mut grids: Vec<Vec<Vec<u8>>> = vec![Vec::new(); units.len() * epochs.len()];
     for row in source.rows() {
         let find = |all: &[String], value: &str| all.iter().position(|known| known == value);
@@ -84,10 +88,9 @@ pub(crate) fn slots(source: &Source) -> Result<Parts> {
     let size = (width.max(300) as u32, (110 + units.len() as i32 * (GRID + 90)) as u32);
     let svg = render("fig6", size, label, |area, overlay| {
         for (column, epoch) in epochs.iter().enumerate() {
-            let last = source.note("last") == Some(epoch.as_str());
             let title = match epoch.as_str() {
                 "0" => "before training".to_owned(),
-                epoch if last => format!("weights kept (epoch {epoch})"),
+                epoch if epoch == last.text() => format!("weights kept (epoch {epoch})"),
                 epoch => format!("after epoch {epoch}"),
             };
             let at = (30 + column as i32 * (GRID + 24) + GRID / 2, 36);
@@ -131,7 +134,7 @@ pub(crate) fn residuals(source: &Source) -> Result<Parts> {
             model: row.text("model")?.to_owned(),
             group: row.text("group")?.to_owned(),
             label: row.text("label")?.to_owned(),
-            score: row.number("score")?,
+            score: row.number_in("score", SCORE)?,
             input: row.pixels("input", PIXELS)?,
             output: row.pixels("output", PIXELS)?,
         });

@@ -9,9 +9,9 @@ mod widths;
 
 use std::path::{Path, PathBuf};
 
-use rftm_experiments::{Catalogue, Ledger};
+use rftm_experiments::{Catalogue, Key, Ledger};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::figure::Figure;
 use crate::sheet::{Sheet, Source, write_whole};
 
@@ -32,6 +32,15 @@ pub struct Drawing {
     pub cells: Vec<(String, String)>,
 }
 
+/// What could be drawn, and why the rest could not.
+#[derive(Debug, Default)]
+pub struct Drawings {
+    /// In the order of [`Figure::ALL`].
+    pub drawn: Vec<Drawing>,
+    /// Figures that there are data for, but damaged ones.
+    pub failures: Vec<(Figure, Error)>,
+}
+
 /// What a drawing function makes.
 pub(crate) struct Parts {
     pub(crate) svg: String,
@@ -40,26 +49,34 @@ pub(crate) struct Parts {
     pub(crate) data: Option<Sheet>,
 }
 
-/// Draws the figures that the results folder `out` has data for, in the order of [`Figure::ALL`].
-///
-/// # Errors
-/// Data that are damaged, with file and line.
-pub fn drawings(catalogue: &Catalogue, ledger: &Ledger, out: &Path) -> Result<Vec<Drawing>> {
-    let mut all = Vec::new();
+/// A cell by name and key.
+type Cells = Vec<(String, String)>;
+
+/// Draws the figures that the results folder `out` has data for. A figure whose data are damaged stops none of the others.
+#[must_use]
+pub fn drawings(catalogue: &Catalogue, ledger: &Ledger, out: &Path) -> Drawings {
+    let mut all = Drawings::default();
     for figure in Figure::ALL {
         let drawn = match figure {
-            Figure::Fig1 => widths::draw(catalogue, out)?.map(|parts| (parts, Vec::new())),
-            Figure::Auroc => auroc::draw(catalogue, ledger)?.map(|parts| (parts, Vec::new())),
-            _ => match Source::read(&figure.data(out))? {
-                Some(source) => Some((one(figure, &source)?, cells(&source))),
-                None => None,
-            },
+            Figure::Fig1 => widths::draw(catalogue, out).map(|parts| parts.map(|parts| (parts, Cells::new()))),
+            Figure::Auroc => auroc::draw(catalogue, ledger),
+            _ => captured(figure, out),
         };
-        if let Some((Parts { svg, caption, alt, data }, cells)) = drawn {
-            all.push(Drawing { figure, svg, caption, alt, data, cells });
+        match drawn {
+            Ok(Some((Parts { svg, caption, alt, data }, cells))) => {
+                all.drawn.push(Drawing { figure, svg, caption, alt, data, cells });
+            }
+            Ok(None) => {}
+            Err(error) => all.failures.push((figure, error)),
         }
     }
-    Ok(all)
+    all
+}
+
+/// A figure with a file of its own.
+fn captured(figure: Figure, out: &Path) -> Result<Option<(Parts, Cells)>> {
+    let Some(source) = Source::of(figure, &figure.data(out))? else { return Ok(None) };
+    Ok(Some((one(figure, &source)?, cells(&source)?)))
 }
 
 fn one(figure: Figure, source: &Source) -> Result<Parts> {
@@ -79,9 +96,13 @@ fn one(figure: Figure, source: &Source) -> Result<Parts> {
     Ok(parts)
 }
 
-fn cells(source: &Source) -> Vec<(String, String)> {
-    let split = |cell: &str| cell.rsplit_once(": ").map(|(name, key)| (name.to_owned(), key.to_owned()));
-    source.notes("cell").filter_map(split).collect()
+fn cells(source: &Source) -> Result<Cells> {
+    let cell = |note: crate::sheet::Field<'_>| {
+        let parts = note.text().rsplit_once(": ").and_then(|(name, key)| Some((name, key.parse::<Key>().ok()?)));
+        let (name, key) = parts.ok_or_else(|| note.wrong(format!("{:?} is no cell with its key", note.text())))?;
+        Ok((name.to_owned(), key.to_string()))
+    };
+    source.notes("cell").map(cell).collect()
 }
 
 /// Writes each drawing as SVG and PNG into `out/figures`, and its data where they are not there already; the files written.
@@ -104,4 +125,83 @@ pub fn write_drawings(drawings: &[Drawing], out: &Path) -> Result<Vec<PathBuf>> 
         }
     }
     Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A small file of each figure that is made of numbers.
+    const FILES: [(Figure, &str); 5] = [
+        (Figure::Fig3, "# figure: fig3\n# rows: 2\nmodel,low,high,normal,anomalous\nae,0,0.5,3,1\nae,0.5,1,2,4\n"),
+        (
+            Figure::Fig4,
+            "# figure: fig4\n# cell: mnist class 2, ae, seed 1997: 0123456789abcdef\n# area: roc ae 0.5\n\
+             # area: pr ae 0.25\n# rows: 4\ncurve,model,x,y\nroc,ae,0,0\nroc,ae,1,1\npr,ae,0,1\npr,ae,1,0.1\n",
+        ),
+        (
+            Figure::Fig7,
+            "# figure: fig7\n# t-sne: two images\n# rows: 2\nstage,anomalous,x,y\nencoder,0,1.5,2\nencoder,1,-3,4\n",
+        ),
+        (
+            Figure::Curves,
+            "# figure: curves\n# best: ae 2\n# rows: 2\nmodel,epoch,training,validation\nae,1,0.5,0.4\nae,2,0.3,0.2\n",
+        ),
+        (
+            Figure::Usage,
+            "# figure: usage\n# samples: 4\n# rows: 2\nunit,slot,normal,anomalous,weight\nunit,0,3,1,0.5\nunit,1,0,2,0.25\n",
+        ),
+    ];
+
+    fn drawn(figure: Figure, text: &str) -> Result<Cells> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = figure.data(folder.path());
+        write_whole(&path, text.as_bytes()).unwrap();
+        captured(figure, folder.path()).map(|parts| parts.unwrap().1)
+    }
+
+    fn file(figure: Figure) -> &'static str {
+        FILES.into_iter().find(|(one, _)| *one == figure).map(|(_, text)| text).unwrap()
+    }
+
+    #[test]
+    fn whole_files_are_drawn() {
+        for (figure, text) in FILES {
+            let cells = drawn(figure, text).unwrap();
+            assert_eq!(cells.len(), text.matches("# cell").count(), "{figure}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_cannot_be_and_notes_that_say_nothing_are_named_by_file_and_line() {
+        let check = |figure: Figure, from: &str, to: &str, expected: &str| {
+            let text = file(figure);
+            assert!(text.contains(from), "{figure}: {from}");
+            let message = drawn(figure, &text.replacen(from, to, 1)).map(drop).unwrap_err().to_string();
+            assert!(message.contains(&format!("{figure}.csv, line {expected}")), "{expected} is not in {message}");
+        };
+        check(Figure::Fig3, "ae,0,0.5,3,1", "ae,0,0.5,-1e12,1", "4: normal is -1000000000000, not between 0 and");
+        check(Figure::Fig3, "0.5,1,2,4", "0.5,7,2,4", "5: high is 7, not between 0 and 1");
+        check(Figure::Fig3, "figure: fig3", "figure: fig4", "1: data of fig4, not of fig3");
+        check(Figure::Fig4, "roc,ae,1,1", "roc,ae,1,1.5", "8: y is 1.5, not between 0 and 1");
+        check(Figure::Fig4, "pr,ae,0,1", "pr,ae,-0.1,1", "9: x is -0.1");
+        check(Figure::Fig4, "pr ae 0.25", "pr ae 25", "4: \"pr ae 25\" is no curve, model and area between 0 and 1");
+        check(Figure::Fig4, "roc ae 0.5", "roc ae", "3: \"roc ae\" is no curve, model and area");
+        check(Figure::Fig4, "# area: pr", "# areas: pr", "10: there is no area of pr and ae");
+        check(Figure::Fig4, "0123456789abcdef", "0123", "2: \"mnist class 2, ae, seed 1997: 0123\" is no cell");
+        check(Figure::Fig7, "1.5,2", "1e30,2", "5: x is 1000000000000000000000000000000, not between");
+        check(Figure::Curves, "best: ae 2", "best: ae last", "2: \"ae last\" is no model and epoch");
+        check(Figure::Curves, "best: ae 2", "best: ae 3", "2: ae has no epoch 3");
+        check(Figure::Curves, "# best: ae 2", "# best: rftm 2", "6: there is no best of ae");
+        check(Figure::Curves, "0.3,0.2", "0.3,0", "6: a loss is not positive");
+        check(Figure::Curves, "0.3,0.2", "0.3,-1", "6: validation is -1, not between");
+        check(Figure::Usage, "samples: 4", "samples: four", "2: samples is \"four\"");
+        check(Figure::Usage, "unit,1,0,2", "unit,1,0,-2", "6: anomalous is -2");
+        for (figure, text) in FILES {
+            let head: String = text.lines().filter(|line| line.starts_with("# figure")).collect();
+            let columns = text.lines().find(|line| !line.starts_with('#')).unwrap();
+            let message = drawn(figure, &format!("{head}\n# rows: 0\n{columns}\n")).map(drop).unwrap_err().to_string();
+            assert!(message.contains(&format!("{figure}.csv, line 3: there is no row")), "{message}");
+        }
+    }
 }

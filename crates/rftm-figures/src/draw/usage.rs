@@ -6,7 +6,7 @@ use super::Parts;
 use super::canvas::{ANOMALOUS, Axes, Mark, NORMAL, chart, legend, plain, render, steps};
 use super::charts::distinct;
 use crate::error::Result;
-use crate::sheet::Source;
+use crate::sheet::{COUNT, Field, Source};
 
 /// The slots of one memory: reads of normal and anomalous samples, weight.
 type Slots = Vec<([f64; 2], f64)>;
@@ -34,20 +34,21 @@ pub(crate) fn draw(source: &Source) -> Result<Parts> {
     let units = distinct(source, "unit")?;
     let mut memories: Vec<Slots> = vec![Vec::new(); units.len()];
     for row in source.rows() {
-        let slot = ([row.number("normal")?, row.number("anomalous")?], row.number("weight")?);
+        let reads = [row.number_in("normal", COUNT)?, row.number_in("anomalous", COUNT)?];
+        let slot = (reads, row.number_in("weight", COUNT)?);
         let unit = row.text("unit")?;
         if let Some(place) = units.iter().position(|known| known == unit) {
             memories[place].push(slot);
         }
     }
     let spreads: Vec<Spread> = memories.iter().map(spread).collect();
-    let samples: Option<f64> = source.note("samples").and_then(|samples| samples.parse().ok());
+    let samples: Option<u32> = source.notes("samples").next().map(Field::get).transpose()?;
     let told: Vec<String> = units
         .iter()
         .zip(spreads.iter().zip(&memories))
         .map(|(unit, (Spread { slots, read, entropy }, reads))| {
             let all: f64 = reads.iter().map(|(reads, _)| reads[0] + reads[1]).sum();
-            let each = samples.map(|samples| format!("a test image reads {:.1} slots; ", all / samples)).unwrap_or_default();
+            let each = samples.map(|samples| format!("a test image reads {:.1} slots; ", all / f64::from(samples.max(1)))).unwrap_or_default();
             format!(
                 "{unit}: {each}{read} of {slots} slots are ever read; the entropy of the weights is {entropy:.2} of at most {:.2} \
                  bits, as much as {:.0} slots read alike",
