@@ -169,7 +169,8 @@ fn show(catalogue: &Catalogue, plan: &Plan, out: &Path) -> Result<()> {
     for file in write_report(catalogue, &ledger, out)? {
         eprintln!("wrote {}", file.display());
     }
-    Ok(())
+    // The page shows these tables, and the bars of one of its figures are their cells.
+    crate::report::figures(catalogue, &ledger, out).map(drop)
 }
 
 fn is_sound(out: &Path) -> Result<bool> {
