@@ -49,7 +49,8 @@ Examples:
 
 Columns of the output: row (from 1, the header does not count; image: its file; of a series first_row and last_row), score
 (higher = more anomalous), p_value (conformal), anomaly (1 if the score exceeds the threshold).
-Rows are scored 256 at a time, or as soon as the input has no more at hand; each batch is flushed.
+Rows are scored 256 at a time, or as soon as the input has no whole row at hand; each batch is flushed. If the input is -
+or a pipe and the output FILE, scores grow in FILE.partial, which becomes FILE when the input ends, and stays on an error.
 Columns are found by the names in the header, in any order; further columns are ignored.")]
     Score(ScoreArgs),
     /// Say of the most anomalous samples why.
@@ -111,12 +112,13 @@ pub(crate) struct ReadArgs {
     #[cfg_attr(not(feature = "parquet"), doc = "(This binary was built without Parquet.)")]
     #[arg(long, value_enum)]
     pub(crate) format: Option<Format>,
-    /// Whether the first line of a CSV is a header; by default it is one if no cell of it is a number.
+    /// Whether the first line of a CSV is a header; by default it is one if no cell of it is a number, or if it holds
+    /// the names of the model's columns.
     #[arg(long, value_enum, default_value_t = Header::Auto)]
     pub(crate) header: Header,
     /// What separates cells; by default a comma, in .tsv files a tab.
-    #[arg(long, value_name = "CHAR")]
-    pub(crate) delimiter: Option<char>,
+    #[arg(long, value_name = "CHAR", value_parser = delimiter)]
+    pub(crate) delimiter: Option<u8>,
     /// What to do with a line that cannot be read: wrong number of cells, no number, a missing value.
     #[arg(long, value_enum, default_value_t = BadLines::Fail)]
     pub(crate) bad_lines: BadLines,
@@ -271,10 +273,10 @@ pub(crate) struct OnArgs {
 pub(crate) struct ScoreArgs {
     #[command(flatten)]
     pub(crate) on: OnArgs,
-    /// The file to write, - for standard output. A file appears when it is whole, unless the input is -.
+    /// The file to write, - for standard output. It appears when it is whole; from a pipe, scores grow in FILE.partial.
     #[arg(long, short, default_value = "-")]
     pub(crate) output: PathBuf,
-    /// Say on standard error, at the end, how many rows a second were scored.
+    /// Say on standard error how many samples a second were scored: at the end, and every 10 seconds if it is no terminal.
     #[arg(long)]
     pub(crate) stats: bool,
 }
@@ -378,6 +380,15 @@ fn size(text: &str) -> Result<[u32; 2], String> {
         .ok_or_else(|| "give width and height in pixels, such as 64x48".to_owned())
 }
 
+/// One ASCII character; a tab may be written as people do.
+fn delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        b"\\t" => Ok(b'\t'),
+        [one] if !matches!(one, b'"' | b'\r' | b'\n') => Ok(*one),
+        _ => Err("give one ASCII character, or \\t for a tab".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -388,6 +399,10 @@ mod tests {
         assert_eq!(size("64x48"), Ok([64, 48]));
         for text in ["64", "x", "0x5", "64x-1", "99999x1"] {
             assert!(size(text).is_err(), "{text}");
+        }
+        assert_eq!((delimiter(";"), delimiter("\\t"), delimiter("\t")), (Ok(b';'), Ok(b'\t'), Ok(b'\t')));
+        for text in ["", ";;", "\"", "\n", "\u{e9}"] {
+            assert!(delimiter(text).is_err(), "{text:?}");
         }
     }
 }

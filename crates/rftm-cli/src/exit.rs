@@ -42,8 +42,12 @@ pub(crate) fn code(error: &anyhow::Error) -> ExitCode {
         // What a shell reports of a program that SIGPIPE ended; `head` has what it wanted, so there is nothing to say.
         return ExitCode::from(141);
     }
-    // An error's own text may already end in that of its source.
     let mut text = error.to_string();
+    // Reading says what was read, and files that are written are named: a bare error is of what is printed.
+    if error.chain().next().is_some_and(|error| error.is::<io::Error>()) {
+        text = format!("cannot write standard output: {text}");
+    }
+    // An error's own text may already end in that of its source.
     for cause in error.chain().skip(1).map(ToString::to_string) {
         if !text.contains(&cause) {
             text = format!("{text}: {cause}");
@@ -53,9 +57,20 @@ pub(crate) fn code(error: &anyhow::Error) -> ExitCode {
     let _ = writeln!(io::stderr(), "rftm: {text}");
     if error.is::<Interrupted>() || matches!(error.downcast_ref(), Some(rftm::Error::Interrupted { .. })) {
         ExitCode::from(130)
-    } else if error.is::<Usage>() || matches!(error.downcast_ref(), Some(rftm::Error::Setting { .. })) {
+    } else if error.is::<Usage>() || error.downcast_ref().is_some_and(is_flag) {
         ExitCode::from(2)
     } else {
         ExitCode::FAILURE
+    }
+}
+
+/// Whether an error is of a value that a flag gave, not of the data.
+fn is_flag(error: &rftm::Error) -> bool {
+    match error {
+        rftm::Error::Setting { name, .. } => !matches!(*name, "columns" | "images" | "data"),
+        rftm::Error::Model(rftm_models::Error::Config { parameter, .. }) => {
+            matches!(*parameter, "batch_size" | "learning_rate" | "patience" | "widths" | "channels")
+        }
+        _ => false,
     }
 }

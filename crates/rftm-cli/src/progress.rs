@@ -1,8 +1,9 @@
 //! What is seen on a terminal while something takes long; nothing where standard error is none.
 
+use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rftm::{EpochReport, Observer};
@@ -91,10 +92,87 @@ impl Drop for Watch {
     }
 }
 
+/// Counts scores, and says on standard error how many a second there were. Ctrl-C asks from a thread of its own.
+pub(crate) struct Tally {
+    begin: Instant,
+    count: AtomicU64,
+}
+
+impl Tally {
+    pub(crate) fn new() -> Self {
+        Self { begin: Instant::now(), count: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn add(&self, count: u64) {
+        self.count.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn say(&self) {
+        let (count, seconds) = (self.count.load(Ordering::Relaxed), self.begin.elapsed().as_secs_f64());
+        let rate = count as f64 / seconds;
+        // Nobody listening on standard error is no reason to fail.
+        let _ = writeln!(io::stderr(), "rftm: {count} scores in {seconds:.2} s, {rate:.0} a second");
+    }
+}
+
+/// Comes due again and again, for what is said in a log; on a terminal there is a bar.
+pub(crate) struct Due {
+    every: Duration,
+    last: Instant,
+}
+
+impl Due {
+    pub(crate) fn every(seconds: u64) -> Self {
+        Self { every: Duration::from_secs(seconds), last: Instant::now() }
+    }
+
+    pub(crate) fn is_now(&mut self) -> bool {
+        let now = self.last.elapsed() >= self.every;
+        if now {
+            self.last = Instant::now();
+        }
+        now
+    }
+}
+
 /// A flag that Ctrl-C sets.
 pub(crate) fn interrupt() -> anyhow::Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     let set = Arc::clone(&flag);
-    ctrlc::set_handler(move || set.store(true, Ordering::Relaxed))?;
+    on_interrupt(move || set.store(true, Ordering::Relaxed))?;
     Ok(flag)
+}
+
+/// Says something when Ctrl-C comes, and ends the program: nobody could look at a flag while it waits for input.
+pub(crate) fn end_on_interrupt(say: impl Fn() + Send + 'static) -> anyhow::Result<()> {
+    on_interrupt(move || {
+        if io::stderr().is_terminal() {
+            // Not behind the bar.
+            let _ = writeln!(io::stderr());
+        }
+        say();
+        std::process::exit(130)
+    })
+}
+
+/// What to do on Ctrl-C, SIGTERM and SIGHUP.
+fn on_interrupt(handler: impl Fn() + Send + 'static) -> anyhow::Result<()> {
+    match ctrlc::try_set_handler(handler) {
+        // Whoever started it wants it not to be interrupted (nohup, or in the background of a script).
+        Err(ctrlc::Error::MultipleHandlers) => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_due_does_so_once() {
+        let mut due = Due { every: Duration::from_secs(10), last: Instant::now() };
+        assert!(!due.is_now());
+        due.last = due.last.checked_sub(Duration::from_secs(11)).unwrap();
+        assert_eq!([due.is_now(), due.is_now()], [true, false]);
+    }
 }

@@ -1,6 +1,8 @@
 //! From rows to batches of samples, in constant memory.
 
-use anyhow::Result;
+use std::path::Path;
+
+use anyhow::{Error, Result};
 use rftm::{Data, Layout};
 
 use crate::input::{Id, Next, Source};
@@ -18,13 +20,15 @@ pub(crate) struct Sample {
 
 /// Calls `each` with batch after batch of samples, in order. A batch is handed on when it is full, or when the source
 /// might have to wait for more: whoever writes one row and waits for its score gets it. `each` says whether to go on.
+/// Rows before one that is an error are handed on, too. The path is what the source was opened from, for messages.
 pub(crate) fn each_batch(
     source: &mut dyn Source,
+    path: &Path,
     layout: &Layout,
     mut each: impl FnMut(&Data, &[Sample]) -> Result<bool>,
 ) -> Result<()> {
     let size = (BATCH_NUMBERS / layout.row_width()).clamp(1, BATCH);
-    let mut pending = Pending { layout, values: Vec::new(), ids: Vec::new(), skip: 0 };
+    let mut pending = Pending { path, layout, values: Vec::new(), ids: Vec::new(), skip: 0 };
     let mut fresh = 0;
     loop {
         // Asked before: a row may already be at hand, and then nobody waits.
@@ -34,21 +38,27 @@ pub(crate) fn each_batch(
                 return Ok(());
             }
         }
-        match source.next(&mut pending.values)? {
-            Next::Row(id) => {
+        let whole = pending.values.len();
+        match source.next(&mut pending.values) {
+            Ok(Next::Row(id)) => {
                 pending.keep(id);
                 fresh += 1;
             }
-            Next::Skipped => {
+            Ok(Next::Skipped) => {
                 fresh = 0;
                 if !pending.hand_on(&mut each)? {
                     return Ok(());
                 }
                 pending.gap();
             }
-            Next::End => {
+            Ok(Next::End) => {
                 pending.hand_on(&mut each)?;
                 return Ok(());
+            }
+            Err(error) => {
+                pending.values.truncate(whole);
+                pending.hand_on(&mut each)?;
+                return Err(error);
             }
         }
     }
@@ -56,6 +66,7 @@ pub(crate) fn each_batch(
 
 /// Rows that were read, and not yet handed on, or still needed by the next window.
 struct Pending<'a> {
+    path: &'a Path,
     layout: &'a Layout,
     values: Vec<f32>,
     ids: Vec<Id>,
@@ -82,8 +93,19 @@ impl Pending<'_> {
         }
     }
 
+    /// An error that names a row of this batch, with the number that the row has in the file.
+    fn placed(&self, mut error: rftm::Error) -> Error {
+        if let rftm::Error::NonFinite { row, .. } | rftm::Error::Pixel { image: row, .. } = &mut error
+            && let Some(id) = self.ids.get(*row - 1)
+        {
+            *row = id.row as usize;
+        }
+        Error::new(error).context(self.path.display().to_string())
+    }
+
     fn hand_on(&mut self, each: &mut impl FnMut(&Data, &[Sample]) -> Result<bool>) -> Result<bool> {
-        let data = Data::new(self.layout.clone(), std::mem::take(&mut self.values))?;
+        let data =
+            Data::new(self.layout.clone(), std::mem::take(&mut self.values)).map_err(|error| self.placed(error))?;
         let (window, stride) = match *self.layout {
             Layout::Series { window, stride, .. } => (window, stride),
             _ => (1, 1),
@@ -115,6 +137,9 @@ mod tests {
         rows: u64,
         skipped: &'a [u64],
         waits: &'a [u64],
+        /// No such row can be read, or it can, and is infinite.
+        broken: Option<u64>,
+        infinite: Option<u64>,
     }
 
     impl Source for Fake<'_> {
@@ -126,7 +151,10 @@ mod tests {
             if self.skipped.contains(&self.row) {
                 return Ok(Next::Skipped);
             }
-            out.push(self.row as f32);
+            out.push(if self.infinite == Some(self.row) { f32::INFINITY } else { self.row as f32 });
+            if self.broken == Some(self.row) {
+                anyhow::bail!("row {} is broken", self.row);
+            }
             Ok(Next::Row(Id::row(self.row)))
         }
 
@@ -137,7 +165,8 @@ mod tests {
 
     fn windows(layout: &Layout, rows: u64, skipped: &[u64], waits: &[u64]) -> Vec<Vec<(u64, u64)>> {
         let mut batches = Vec::new();
-        each_batch(&mut Fake { row: 0, rows, skipped, waits }, layout, |data, samples| {
+        let mut source = Fake { row: 0, rows, skipped, waits, broken: None, infinite: None };
+        each_batch(&mut source, Path::new("fake"), layout, |data, samples| {
             for (index, sample) in samples.iter().enumerate() {
                 let values = data.sample(index);
                 assert_eq!((values[0], values[values.len() - 1]), (sample.first.row as f32, sample.last as f32));
@@ -180,5 +209,24 @@ mod tests {
     fn no_window_reaches_across_a_row_that_was_left_out() {
         let series = Data::series(["x"], 3, 1, vec![]).unwrap().layout().clone();
         assert_eq!(windows(&series, 9, &[5], &[]).concat(), [(1, 3), (2, 4), (6, 8), (7, 9)]);
+    }
+
+    #[test]
+    fn a_bad_row_is_named_after_those_before_it_were_handed_on() {
+        let table = Data::table(["x"], vec![]).unwrap().layout().clone();
+        for (broken, infinite, expected, message) in [
+            (Some(3), None, 2, "row 3 is broken"),
+            // The row before is in the same batch, and cannot be handed on without it.
+            (None, Some(271), 256, "fake: row 271, column \"x\": inf is not a finite number"),
+        ] {
+            let mut source = Fake { row: 0, rows: 600, skipped: &[], waits: &[], broken, infinite };
+            let mut count = 0;
+            let error = each_batch(&mut source, Path::new("fake"), &table, |_, samples| {
+                count += samples.len();
+                Ok(true)
+            })
+            .unwrap_err();
+            assert_eq!((count, format!("{error:#}")), (expected, message.to_owned()));
+        }
     }
 }

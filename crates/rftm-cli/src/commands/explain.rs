@@ -97,7 +97,7 @@ fn keep(args: &ExplainArgs, detector: &Detector) -> Result<Vec<Kept>> {
     let mut worst = Worst::new(args.top);
     let mut wanted: BTreeMap<u64, Option<Kept>> = args.rows.iter().map(|&row| (row, None)).collect();
     let by_score = wanted.is_empty();
-    each_batch(&mut *source, &detector.features().layout, |data, samples| {
+    each_batch(&mut *source, &args.on.input, &detector.features().layout, |data, samples| {
         for (index, (sample, score)) in samples.iter().zip(detector.score(data)?).enumerate() {
             let values = || data.sample(index).to_vec();
             if by_score {

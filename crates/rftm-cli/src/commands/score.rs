@@ -1,41 +1,47 @@
-use std::io::{self, BufWriter, Write};
+use std::fs::{self, File};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use anyhow::Result;
 use rftm::{Detector, Layout, write_atomic};
 
-use crate::args::ScoreArgs;
+use crate::args::{ReadArgs, ScoreArgs};
 use crate::exit::Interrupted;
 use crate::input::{self, Labels, Source, is_stdin};
-use crate::progress::{Counter, interrupt};
+use crate::partial::Partial;
+use crate::progress::{Counter, Due, Tally, end_on_interrupt, interrupt};
 use crate::stream::{Sample, each_batch};
 
 pub(crate) fn run(args: &ScoreArgs) -> Result<()> {
     let detector = Detector::load(&args.on.model)?;
     let mut source = input::open(&args.on.input, &args.on.read, args.on.resize, detector.features(), Labels::None)?;
+    let job = Job { args, detector: &detector, source: &mut *source, tally: Arc::new(Tally::new()) };
     if is_stdin(&args.output) {
-        // Ctrl-C ends it as it ends any filter.
-        return write(args, &detector, &mut *source, &mut BufWriter::new(io::stdout().lock()), &AtomicBool::new(false));
+        if args.stats {
+            let tally = Arc::clone(&job.tally);
+            end_on_interrupt(move || tally.say())?;
+        }
+        // Otherwise Ctrl-C ends it as it ends any filter.
+        return job.write(Out { name: Path::new("standard output"), writer: &mut io::stdout().lock() }, None);
     }
-    if is_stdin(&args.on.input) {
-        // An endless input never comes to the moment at which a whole file could appear.
-        let mut out = BufWriter::new(create(&args.output)?);
-        return write(args, &detector, &mut *source, &mut out, &AtomicBool::new(false));
-    }
-    let stop = interrupt()?;
+    if is_whole(&args.on.input) { write_whole(job) } else { write_partial(job) }
+}
+
+/// Whether all of an input is there already.
+fn is_whole(path: &Path) -> bool {
+    !is_stdin(path) && fs::metadata(path).is_ok_and(|metadata| metadata.is_file() || metadata.is_dir())
+}
+
+/// A file that appears when it is whole.
+fn write_whole(job: Job) -> Result<()> {
+    let (name, stop) = (job.args.output.as_path(), interrupt()?);
     let mut failure = None;
-    let written = write_atomic(&args.output, |out| {
-        write(args, &detector, &mut *source, out, &stop).map_err(|error| {
-            // What the disk said is the writer's to report; all else is ours.
-            match error.downcast::<io::Error>() {
-                Ok(error) => error,
-                Err(error) => {
-                    failure = Some(error);
-                    io::Error::other("not written")
-                }
-            }
+    let written = write_atomic(name, |writer| {
+        job.write(Out { name, writer }, Some(&stop)).map_err(|error| {
+            failure = Some(error);
+            io::Error::other("not written")
         })
     });
     match failure {
@@ -44,53 +50,92 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<()> {
     }
 }
 
-fn create(path: &Path) -> Result<std::fs::File> {
-    let refuse = |source| rftm::Error::Io { action: "write", path: path.to_owned(), source };
-    Ok(std::fs::File::create(path).map_err(refuse)?)
+/// An endless input never comes to the moment at which a whole file could appear.
+fn write_partial(job: Job) -> Result<()> {
+    let name = job.args.output.as_path();
+    let refuse = |error| cannot_write(name, error);
+    let Some(mut partial) = Partial::create(name).map_err(refuse)? else {
+        let mut file = File::options().write(true).open(name).map_err(refuse)?;
+        return job.write(Out { name, writer: &mut file }, None);
+    };
+    let (stats, tally, note) = (job.args.stats, Arc::clone(&job.tally), partial.note());
+    let say_note = move || {
+        let _ = writeln!(io::stderr(), "{note}");
+    };
+    let on_interrupt = say_note.clone();
+    end_on_interrupt(move || {
+        if stats {
+            tally.say();
+        }
+        on_interrupt();
+    })?;
+    job.write(Out { name, writer: &mut partial.file }, None).inspect_err(|_| say_note())?;
+    partial.finish().map_err(refuse)?;
+    Ok(())
 }
 
-fn write(
-    args: &ScoreArgs,
-    detector: &Detector,
-    source: &mut dyn Source,
-    out: &mut dyn Write,
-    stop: &AtomicBool,
-) -> Result<()> {
-    let layout = &detector.features().layout;
-    let ids = match layout {
-        Layout::Table { .. } => "row",
-        Layout::Series { .. } => "first_row,last_row",
-        Layout::Images { .. } => "image",
-    };
-    writeln!(out, "{ids},score,p_value,anomaly")?;
-    out.flush()?;
-    // A bar on the same terminal would be torn by the scores.
-    let quiet = args.on.read.quiet || is_stdin(&args.output) && io::IsTerminal::is_terminal(&io::stdout());
-    let read = crate::args::ReadArgs { quiet, ..args.on.read.clone() };
-    let counter = Counter::of("rows", source.rows(), &read);
-    let begin = Instant::now();
-    let mut count = 0_u64;
-    each_batch(source, layout, |data, samples| {
-        if stop.load(Ordering::Relaxed) {
-            return Err(Interrupted.into());
-        }
-        for (sample, score) in samples.iter().zip(detector.score(data)?) {
-            write_id(out, layout, sample)?;
-            writeln!(out, ",{score},{:.6},{}", detector.p_value(score), u8::from(detector.is_anomalous(score)))?;
-        }
-        out.flush()?;
-        count += samples.len() as u64;
-        counter.add(samples.len() as u64);
-        Ok(true)
-    })?;
-    drop(counter);
-    if args.stats {
-        let seconds = begin.elapsed().as_secs_f64();
-        let rate = count as f64 / seconds;
-        // Nobody listening on standard error is no reason to fail.
-        let _ = writeln!(io::stderr(), "rftm: {count} scores in {seconds:.2} s, {rate:.0} a second");
+fn cannot_write(path: &Path, source: io::Error) -> rftm::Error {
+    rftm::Error::Io { action: "write", path: path.to_owned(), source }
+}
+
+/// What is written to, and its name in messages: an error of it must not be taken for one of the input.
+struct Out<'a> {
+    name: &'a Path,
+    writer: &'a mut dyn Write,
+}
+
+impl Out<'_> {
+    fn put(&mut self, text: &[u8]) -> Result<()> {
+        let written = self.writer.write_all(text).and_then(|()| self.writer.flush());
+        Ok(written.map_err(|error| cannot_write(self.name, error))?)
     }
-    Ok(())
+}
+
+struct Job<'a> {
+    args: &'a ScoreArgs,
+    detector: &'a Detector,
+    source: &'a mut dyn Source,
+    tally: Arc<Tally>,
+}
+
+impl Job<'_> {
+    fn write(self, mut out: Out, stop: Option<&AtomicBool>) -> Result<()> {
+        let Self { args, detector, source, tally } = self;
+        let layout = &detector.features().layout;
+        let ids = match layout {
+            Layout::Table { .. } => "row",
+            Layout::Series { .. } => "first_row,last_row",
+            Layout::Images { .. } => "image",
+        };
+        out.put(format!("{ids},score,p_value,anomaly\n").as_bytes())?;
+        // A bar on the same terminal would be torn by the scores.
+        let quiet = args.on.read.quiet || is_stdin(&args.output) && io::stdout().is_terminal();
+        let counter = Counter::of("rows", source.rows(), &ReadArgs { quiet, ..args.on.read.clone() });
+        let mut due = (args.stats && !args.on.read.quiet && !io::stderr().is_terminal()).then(|| Due::every(10));
+        let scored = each_batch(source, &args.on.input, layout, |data, samples| {
+            if stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+                return Err(Interrupted.into());
+            }
+            let mut text = Vec::new();
+            for (sample, score) in samples.iter().zip(detector.score(data)?) {
+                write_id(&mut text, layout, sample)?;
+                writeln!(text, ",{score},{:.6},{}", detector.p_value(score), u8::from(detector.is_anomalous(score)))?;
+            }
+            out.put(&text)?;
+            tally.add(samples.len() as u64);
+            counter.add(samples.len() as u64);
+            if due.as_mut().is_some_and(Due::is_now) {
+                tally.say();
+            }
+            Ok(true)
+        });
+        drop(counter);
+        // Of a stream that was cut short, too.
+        if args.stats {
+            tally.say();
+        }
+        scored
+    }
 }
 
 fn write_id(out: &mut dyn Write, layout: &Layout, Sample { first, last }: &Sample) -> io::Result<()> {

@@ -1,13 +1,10 @@
 //! Tables: CSV, and whatever else has named columns and gives one record after the other.
 
-use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
-use std::rc::Rc;
 
-use ::csv::{ByteRecord, ReaderBuilder, Trim};
+use ::csv::ByteRecord;
 use anyhow::{Context, Result, anyhow, bail};
 use rftm::{Column, Features, Layout, Missing};
 use sha2::Sha256;
@@ -15,7 +12,7 @@ use sha2::Sha256;
 use crate::args::{BadLines, FitArgs, Format, Header, ReadArgs};
 use crate::exit::usage;
 use crate::input::precision::Precision;
-use crate::input::tap::{Passed, Tap};
+use crate::input::text::Text;
 use crate::input::{Id, Labels, Next, Source, is_stdin};
 use crate::progress::Counter;
 
@@ -31,62 +28,16 @@ pub(crate) trait Lines {
     /// The next record; whether there is one.
     fn read(&mut self, record: &mut ByteRecord) -> Result<bool>;
 
-    /// Where a record stands: its line, or its row.
-    fn place(&self, record: &ByteRecord) -> u64;
+    /// Where the last record stands: its line, or its row.
+    fn place(&self) -> u64;
 
-    /// Whether everything that has arrived was read.
+    /// Whether asking for another record might mean waiting for somebody to write it.
     fn is_drained(&self) -> bool {
         false
     }
 
     /// SHA-256 of the file; asked for when all of it was read.
     fn hash(&self) -> Result<Sha256>;
-}
-
-/// Text, cell by cell.
-struct Text {
-    reader: ::csv::Reader<Tap<Box<dyn Read>>>,
-    passed: Rc<RefCell<Passed>>,
-}
-
-impl Text {
-    fn open(path: &Path, read: &ReadArgs, label: &str) -> Result<Self> {
-        let inner: Box<dyn Read> = if is_stdin(path) {
-            Box::new(io::stdin().lock())
-        } else {
-            Box::new(File::open(path).with_context(|| format!("cannot read {label}"))?)
-        };
-        let delimiter = match read.delimiter {
-            Some(one) => u8::try_from(one).ok().filter(u8::is_ascii),
-            None if label.to_lowercase().ends_with(".tsv") => Some(b'\t'),
-            None => Some(b','),
-        };
-        let Some(delimiter) = delimiter else { return usage("--delimiter: one ASCII character is needed") };
-        let (tap, passed) = Tap::new(inner);
-        let mut builder = ReaderBuilder::new();
-        // Records of another length are reported with their line by us.
-        builder.delimiter(delimiter).has_headers(false).flexible(true).trim(Trim::All).buffer_capacity(1 << 16);
-        Ok(Self { reader: builder.from_reader(tap), passed })
-    }
-}
-
-impl Lines for Text {
-    fn read(&mut self, record: &mut ByteRecord) -> Result<bool> {
-        Ok(self.reader.read_byte_record(record)?)
-    }
-
-    fn place(&self, record: &ByteRecord) -> u64 {
-        record.position().map_or(1, ::csv::Position::line)
-    }
-
-    /// The line feed after a carriage return may be left.
-    fn is_drained(&self) -> bool {
-        self.reader.position().byte() + 1 >= self.passed.borrow().bytes
-    }
-
-    fn hash(&self) -> Result<Sha256> {
-        Ok(self.passed.borrow().hash.clone())
-    }
 }
 
 /// Records of a file whose columns have names.
@@ -101,7 +52,8 @@ struct Records {
 }
 
 impl Records {
-    fn open(path: &Path, format: Format, read: &ReadArgs) -> Result<Self> {
+    /// Reads the header, if there is one; a line with the names that a model knows is one.
+    fn open(path: &Path, format: Format, read: &ReadArgs, known: &[&str]) -> Result<Self> {
         let label = if is_stdin(path) { "standard input".to_owned() } else { path.display().to_string() };
         let lines: Box<dyn Lines> = match format {
             #[cfg(feature = "parquet")]
@@ -109,20 +61,36 @@ impl Records {
             _ => Box::new(Text::open(path, read, &label)?),
         };
         let mut records = Self { lines, label, names: Vec::new(), first: None, record: ByteRecord::new() };
+        if !records.advance()? {
+            bail!("{} is empty", records.label);
+        }
+        if format == Format::Csv && read.delimiter.is_none() {
+            records.check_delimiter()?;
+        }
         // Names are part of a Parquet file; they come as its first record.
-        records.read_header(if format.has_names() { Header::Yes } else { read.header })?;
+        records.read_header(if format.has_names() { Header::Yes } else { read.header }, known)?;
         Ok(records)
     }
 
-    fn read_header(&mut self, header: Header) -> Result<()> {
-        if !self.advance()? {
-            bail!("{} is empty", self.label);
+    fn check_delimiter(&self) -> Result<()> {
+        let only = if self.record.len() == 1 { &self.record[0] } else { &[] };
+        match [(b';', ";"), (b'\t', "\\t"), (b'|', "|")].iter().find(|(other, _)| only.contains(other)) {
+            Some((_, other)) => bail!(
+                "{}: one column only, {:?}; if its cells are separated by something else, say --delimiter '{other}'",
+                self.place(),
+                cut(only)
+            ),
+            None => Ok(()),
         }
-        let is_number = |cell: &[u8]| number(cell).is_some_and(f32::is_finite);
+    }
+
+    fn read_header(&mut self, header: Header, known: &[&str]) -> Result<()> {
         let is_header = match header {
             Header::Yes => true,
             Header::No => false,
-            Header::Auto => !self.record.iter().any(is_number),
+            Header::Auto => {
+                !self.record.iter().any(|cell| number(cell).is_some_and(f32::is_finite)) || self.holds(known)
+            }
         };
         if !is_header {
             self.names = (1..=self.record.len()).map(|number| number.to_string()).collect();
@@ -133,11 +101,35 @@ impl Records {
         let mut seen = BTreeSet::new();
         match self.names.iter().find(|name| !seen.insert(name.as_str())) {
             Some(twice) => bail!(
-                "{}: two columns are called {twice:?}; rename one, or say --header no and number the columns",
-                self.label
+                "{}: two columns are called {:?}; rename one, or say --header no and number the columns",
+                self.label,
+                cut(twice.as_bytes())
             ),
             None => Ok(()),
         }
+    }
+
+    /// Whether the record holds all names that a model knows. Names that only number columns may as well be values.
+    fn holds(&self, known: &[&str]) -> bool {
+        let numbers = |name: &&str| name.parse().is_ok_and(|number| (1..=self.record.len()).contains(&number));
+        let found = |name: &&str| self.record.iter().any(|cell| cell == name.as_bytes());
+        !known.iter().all(numbers) && known.iter().all(found)
+    }
+
+    /// Before a fit on a file without a header: a header whose names are numbers would be trained on.
+    fn check_headerless(&self, first: &ByteRecord) -> Result<()> {
+        let is_text = |cell: &[u8]| number(cell).is_none() && !is_missing(cell);
+        if let Some(text) = first.iter().find(|&cell| is_text(cell)) {
+            let (place, text) = (self.place(), cut(text));
+            bail!("{place}: {text:?} is no number, other cells are: say whether this is a header, --header yes or no");
+        }
+        // Standard error may be closed; the fit goes on all the same.
+        let (label, names) = (&self.label, list(&self.names));
+        let _ = writeln!(
+            io::stderr(),
+            "rftm: {label}: no header: columns are named {names}; --header yes if the first line is one"
+        );
+        Ok(())
     }
 
     /// Goes to the next record; says whether there is one.
@@ -146,12 +138,13 @@ impl Records {
             self.record = first;
             return Ok(true);
         }
-        self.lines.read(&mut self.record).with_context(|| format!("cannot read {}", self.label))
+        let more = self.lines.read(&mut self.record);
+        more.with_context(|| format!("cannot read {}", self.place()))
     }
 
     /// Where the record stands.
     fn place(&self) -> String {
-        format!("{}:{}", self.label, self.lines.place(&self.record))
+        format!("{}:{}", self.label, self.lines.place())
     }
 
     fn find(&self, name: &str) -> Option<usize> {
@@ -228,7 +221,7 @@ fn parse(
     out: &mut Vec<f32>,
 ) -> std::result::Result<(), String> {
     if record.len() != columns {
-        return Err(format!("{} cells, but the first line has {columns}", record.len()));
+        return Err(format!("{} cells, but the first line has {columns}{}", record.len(), broken(record.iter())));
     }
     let start = out.len();
     for column in cells {
@@ -249,9 +242,9 @@ fn parse(
                 Some(value) if value.is_finite() => value,
                 other => {
                     out.truncate(start);
-                    let (name, text) = (&column.name, String::from_utf8_lossy(cell));
+                    let (name, text) = (&column.name, cut(cell));
                     let problem = if other.is_some() { "is not a finite number" } else { "is not a number" };
-                    return Err(format!("column {name:?}: {text:?} {problem}"));
+                    return Err(format!("column {name:?}: {text:?} {problem}{}", broken([cell])));
                 }
             }
         };
@@ -260,8 +253,26 @@ fn parse(
     Ok(())
 }
 
+/// What to say of cells with several lines, after what is wrong with them.
+fn broken<'a>(cells: impl IntoIterator<Item = &'a [u8]>) -> &'static str {
+    let mut lines = cells.into_iter().flatten().filter(|&&byte| byte == b'\n');
+    if lines.next().is_some() { "; it has several lines: a quote that is never closed?" } else { "" }
+}
+
+/// The beginning of a text, for a message.
+fn cut(text: &[u8]) -> String {
+    const MOST: usize = 40;
+    let text = String::from_utf8_lossy(text);
+    match text.char_indices().nth(MOST) {
+        Some((at, _)) => format!("{}...", &text[..at]),
+        None => text.into_owned(),
+    }
+}
+
 /// What can be done about a line that cannot be read, beside mending it.
 const FIT_HINT: &str = "use --categorical or --exclude for a column of text, --bad-lines skip to leave such lines out";
+const SERIES_HINT: &str = "use --exclude for a column of text; no line can be left out, for a window may not reach \
+                           across the gap: mend it, or fill missing values in with --missing mean or median";
 const SCORE_HINT: &str = "--bad-lines skip leaves such lines out";
 
 /// Says that a line was left out, or fails.
@@ -278,7 +289,14 @@ fn bad_line(bad_lines: BadLines, place: &str, problem: &str, hint: &str) -> Resu
 
 /// All rows, for a fit.
 pub(crate) fn load(args: &FitArgs, format: Format) -> Result<(Layout, Vec<f32>, Sha256)> {
-    let mut records = Records::open(&args.input, format, &args.read)?;
+    let mut records = Records::open(&args.input, format, &args.read, &[])?;
+    if let (Header::Auto, Some(first)) = (args.read.header, &records.first) {
+        records.check_headerless(first)?;
+    }
+    let (bad_lines, hint) = match args.window {
+        None => (args.read.bad_lines, FIT_HINT),
+        Some(_) => (BadLines::Fail, SERIES_HINT),
+    };
     let mut cells = choose(&records, args)?;
     let columns = records.names.len();
     let mut values = Vec::new();
@@ -286,7 +304,7 @@ pub(crate) fn load(args: &FitArgs, format: Format) -> Result<(Layout, Vec<f32>, 
     let counter = Counter::new("rows", &args.read);
     while records.advance()? {
         match parse(&records.record, columns, &mut cells, args.missing, &mut values) {
-            Err(problem) => bad_line(args.read.bad_lines, &records.place(), &problem, FIT_HINT)?,
+            Err(problem) => bad_line(bad_lines, &records.place(), &problem, hint)?,
             Ok(()) => {
                 cells.iter().zip(&mut precision).for_each(|(cell, one)| one.note(&records.record[cell.at]));
             }
@@ -347,12 +365,13 @@ pub(crate) struct Table {
 }
 
 pub(crate) fn open(path: &Path, format: Format, read: &ReadArgs, features: &Features, labels: Labels) -> Result<Table> {
-    let records = Records::open(path, format, read)?;
     let columns: Vec<Column> = match &features.layout {
         Layout::Table { columns } => columns.clone(),
         Layout::Series { columns, .. } => columns.iter().map(Column::number).collect(),
         Layout::Images { .. } => bail!("the model was fitted on {}", features.layout),
     };
+    let known: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+    let records = Records::open(path, format, read, &known)?;
     let cells = match_columns(&records, &columns)?;
     let label = match labels {
         Labels::Column(name, anomaly) => Some((records.named("label", &name)?, anomaly)),
@@ -416,7 +435,10 @@ fn is_anomaly(cell: &str, anomaly: Option<&str>) -> Result<bool> {
         Some(value) => Ok(cell == value),
         None if ANOMALOUS.contains(&lower.as_str()) => Ok(true),
         None if NORMAL.contains(&lower.as_str()) => Ok(false),
-        None => Err(anyhow!("label {cell:?}: neither 0 nor 1; say which label is that of anomalies with --anomaly")),
+        None => Err(anyhow!(
+            "label {:?}: neither 0 nor 1; say which label is that of anomalies with --anomaly",
+            cut(cell.as_bytes())
+        )),
     }
 }
 
@@ -424,7 +446,7 @@ fn is_anomaly(cell: &str, anomaly: Option<&str>) -> Result<bool> {
 fn list(names: &[String]) -> String {
     const MOST: usize = 12;
     let more = if names.len() > MOST { format!(", ... ({} in all)", names.len()) } else { String::new() };
-    format!("{}{more}", names.iter().take(MOST).cloned().collect::<Vec<_>>().join(", "))
+    format!("{}{more}", names.iter().take(MOST).map(|name| cut(name.as_bytes())).collect::<Vec<_>>().join(", "))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub(crate) mod images;
 mod parquet;
 mod precision;
 mod tap;
+mod text;
 
 use std::path::Path;
 

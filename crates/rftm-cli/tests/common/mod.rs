@@ -36,6 +36,17 @@ impl Folder {
         command
     }
 
+    /// The command, to be run beside a test and sent signals, even if the test runs in the background of a script.
+    pub fn process(&self, line: &str) -> std::process::Command {
+        let binary = assert_cmd::cargo::cargo_bin!("rftm");
+        let mut command = std::process::Command::new(if cfg!(target_os = "linux") { "env".as_ref() } else { binary });
+        if cfg!(target_os = "linux") {
+            command.arg("--default-signal=INT,TERM,HUP").arg(binary);
+        }
+        command.current_dir(self.0.path()).args(line.split_whitespace());
+        command
+    }
+
     /// Runs it; gives standard output.
     pub fn ok(&self, line: &str) -> String {
         let output = self.rftm(line).assert().success().get_output().clone();
