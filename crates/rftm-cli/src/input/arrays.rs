@@ -70,7 +70,8 @@ pub(crate) fn choose(
     let mut left_out = all("exclude", &args.exclude)?;
     left_out.extend(all("label", args.label.as_slice())?);
     chosen.retain(|place| !left_out.contains(place));
-    if chosen.is_empty() {
+    // That an array has no column is for the data to say.
+    if chosen.is_empty() && !columns.is_empty() {
         return usage(format!("no column of {} is left", args.input.display()));
     }
     let kept = Layout::Table { columns: chosen.iter().map(|&place| columns[place].clone()).collect() };
@@ -96,6 +97,9 @@ pub(crate) fn fitting(layout: Layout, values: Vec<f32>, model: &Layout) -> (Layo
 }
 
 fn select(values: &[f32], width: usize, chosen: &[usize]) -> Vec<f32> {
+    if chosen.is_empty() {
+        return Vec::new();
+    }
     values.chunks_exact(width).flat_map(|row| chosen.iter().map(|&place| row[place])).collect()
 }
 
@@ -168,6 +172,7 @@ pub(crate) fn labels(path: &Path) -> Result<Vec<bool>> {
 
 /// Rows that are in memory already.
 pub(crate) struct Memory {
+    label: String,
     values: Vec<f32>,
     width: usize,
     labels: Option<Vec<bool>>,
@@ -176,7 +181,7 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    pub(crate) fn new(values: Vec<f32>, width: usize, labels: Labels, refuse: bool) -> Result<Self> {
+    pub(crate) fn new(path: &Path, values: Vec<f32>, width: usize, labels: Labels, refuse: bool) -> Result<Self> {
         let rows = values.len() / width;
         let labels = match labels {
             Labels::None => None,
@@ -184,7 +189,7 @@ impl Memory {
             Labels::List(labels) => bail!("{} labels, but {rows} rows", labels.len()),
             Labels::Column(..) | Labels::Folder(_) => return usage("labels of arrays are in a file: --labels"),
         };
-        Ok(Self { values, width, labels, refuse, row: 0 })
+        Ok(Self { label: path.display().to_string(), values, width, labels, refuse, row: 0 })
     }
 }
 
@@ -194,7 +199,10 @@ impl Source for Memory {
         let label = self.labels.as_ref().map(|labels| labels[self.row]);
         self.row += 1;
         if let (true, Some(column)) = (self.refuse, row.iter().position(|value| value.is_nan())) {
-            bail!("row {}, column {}: the value is missing", self.row, column + 1);
+            let (label, row, column) = (&self.label, self.row, column + 1);
+            bail!(
+                "{label}: row {row}, column {column}: the value is missing; fit with --missing mean or median to fill it in"
+            );
         }
         out.extend_from_slice(row);
         Ok(Next::Row(Id { label, ..Id::row(self.row as u64) }))

@@ -194,7 +194,7 @@ pub(crate) fn open(
                 return Err(anyhow!("{path}: the model was fitted on {expected}, this is {layout}"));
             }
             let refuse = features.missing == Missing::Refuse;
-            Box::new(arrays::Memory::new(values, features.layout.row_width(), labels, refuse)?)
+            Box::new(arrays::Memory::new(path, values, features.layout.row_width(), labels, refuse)?)
         }
         (_, _) => {
             let found = if images.is_some() { "a table" } else { "images" };
