@@ -44,7 +44,11 @@ fn render(records: &[Record]) -> Result<String> {
         for one in [ours, theirs] {
             row.push(number(one.map(|one| value(task, one))));
             // A process may end before it is looked at.
-            row.push(one.and_then(|one| one.peak_mib).filter(|&peak| peak > 0.0).map_or_else(String::new, |peak| format!("{peak:.0}")));
+            row.push(
+                one.and_then(|one| one.peak_mib)
+                    .filter(|&peak| peak > 0.0)
+                    .map_or_else(String::new, |peak| format!("{peak:.0}")),
+            );
         }
         table.row(row);
     }
