@@ -51,5 +51,11 @@ fn root(here: &Path) -> PathBuf {
 
 /// The folder of unfinished cells for results in `out`.
 pub(crate) fn checkpoints(out: &Path) -> PathBuf {
-    if out == Path::new(RESULTS) { PathBuf::from(CHECKPOINTS) } else { out.join("checkpoints") }
+    if is_committed(out) { PathBuf::from(CHECKPOINTS) } else { out.join("checkpoints") }
+}
+
+/// Whether a folder is [`RESULTS`], however it was spelled.
+pub(crate) fn is_committed(out: &Path) -> bool {
+    let results = Path::new(RESULTS);
+    out == results || matches!((out.canonicalize(), results.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }

@@ -13,7 +13,7 @@ pub struct Environment {
     pub commit: String,
     /// Whether tracked sources differed from that commit.
     pub dirty: bool,
-    /// Model of the CPU.
+    /// The CPU, as [`cpu`] names it; without its family in records of early versions.
     pub cpu: String,
     /// Threads inside the cell.
     pub threads: usize,
@@ -30,7 +30,7 @@ pub struct Host {
     pub commit: String,
     /// Whether tracked sources differ from that commit.
     pub dirty: bool,
-    /// Model of the CPU.
+    /// The CPU, as [`cpu`] names it.
     pub cpu: String,
     /// Cores this process may use.
     pub cores: usize,
@@ -45,7 +45,7 @@ impl Host {
         let sources =
             ["status", "--porcelain", "--untracked-files=no", "--", "crates", "xtask", "Cargo.toml", "Cargo.lock"];
         let dirty = git(root, &sources).is_some_and(|changes| !changes.is_empty());
-        Self { commit, dirty, cpu: cpu_model(), cores: std::thread::available_parallelism().map_or(1, usize::from) }
+        Self { commit, dirty, cpu: cpu(), cores: std::thread::available_parallelism().map_or(1, usize::from) }
     }
 
     /// The surroundings of a cell that starts now.
@@ -61,12 +61,20 @@ fn git(root: &Path, arguments: &[&str]) -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-fn cpu_model() -> String {
-    let from_proc = std::fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
-        let line = text.lines().find(|line| line.starts_with("model name"))?;
-        Some(line.split_once(':')?.1.trim().to_owned())
-    });
-    from_proc.unwrap_or_else(|| format!("{} ({})", std::env::consts::ARCH, std::env::consts::OS))
+/// The name of this machine's CPU with its family and model number: virtual machines often hide which generation it is,
+/// and generations differ in speed by a factor of two.
+#[must_use]
+pub fn cpu() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let field = |name: &str| {
+        let mut fields = text.lines().filter_map(|line| line.split_once(':'));
+        fields.find(|(key, _)| key.trim() == name).map(|(_, value)| value.trim().to_owned())
+    };
+    match (field("model name"), field("cpu family"), field("model")) {
+        (Some(name), Some(family), Some(model)) => format!("{name} (family {family}, model {model})"),
+        (Some(name), ..) => name,
+        (None, ..) => format!("{} ({})", std::env::consts::ARCH, std::env::consts::OS),
+    }
 }
 
 /// The time now in UTC, as `YYYY-MM-DDThh:mm:ssZ`.

@@ -18,7 +18,7 @@ use crate::record::{Finished, Record};
 pub(crate) const LEDGER_FILE: &str = "ledger.jsonl";
 const LOCK_FILE: &str = "ledger.lock";
 
-/// The records of a ledger; for each key the latest counts.
+/// The records of a ledger; for each key the latest counts, and a finished one before a failed one.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     records: Vec<Record>,
@@ -72,19 +72,19 @@ impl Ledger {
         if path.is_file() { Self::read(out) } else { Err(Error::NoLedger { path }) }
     }
 
-    /// The latest record of `key`.
+    /// The record of `key` that counts.
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<&Record> {
         self.latest.get(key).map(|&index| &self.records[index])
     }
 
-    /// The results of `key`, if its latest record finished.
+    /// The results of `key`, if it finished.
     #[must_use]
     pub fn finished(&self, key: &Key) -> Option<&Finished> {
         self.get(key).and_then(Record::finished)
     }
 
-    /// The latest record of every key, in the order of the file.
+    /// The record of every key that counts, in the order of the file.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
         self.records
             .iter()
@@ -106,7 +106,10 @@ impl Ledger {
     }
 
     pub(crate) fn push(&mut self, record: Record) {
-        self.latest.insert(record.key.clone(), self.records.len());
+        // Two branches of a repository, joined line by line, may end with the failure that the other one mended.
+        if record.finished().is_some() || self.finished(&record.key).is_none() {
+            self.latest.insert(record.key.clone(), self.records.len());
+        }
         self.records.push(record);
     }
 }

@@ -73,7 +73,7 @@ pub fn merge(inputs: &[PathBuf], out: &Path) -> Result<Merged> {
                     order.push(record.key.clone());
                     kept.insert(record.key.clone(), (record.clone(), input));
                 }
-                Some((first, _)) if first.finished().is_none() => {
+                Some((first, _)) if first.finished().is_none() && record.finished().is_some() => {
                     kept.insert(record.key.clone(), (record.clone(), input));
                 }
                 Some((first, source)) => merged.conflicts.extend(conflict(first, source, record, input)),

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use rftm_data::{Dataset, DatasetId, hold_out};
 use rftm_models::{EpochReport, Model, Observer, TrainOutcome, train};
+use rftm_nn::StateError;
 
 use crate::cell::Cell;
 use crate::error::{Error, Result};
@@ -49,9 +50,9 @@ impl RealRunner {
 
 impl CellRunner for RealRunner {
     fn run(&self, cell: &Cell, checkpoint: &Path, progress: &dyn CellProgress) -> Result<CellOutcome, CellError> {
-        let failed = |error: &dyn std::fmt::Display| CellError(error.to_string());
+        let failed = |error: &dyn std::fmt::Display| CellError::Failed(error.to_string());
         let id = cell.dataset;
-        let dataset = self.datasets.get(&id).ok_or_else(|| CellError(format!("the data set {id} was not loaded")))?;
+        let dataset = self.datasets.get(&id).ok_or_else(|| failed(&format!("the data set {id} was not loaded")))?;
         let scaling = cell.convention.scaling();
         let flat = spec::is_flat(&cell.model);
         let parts = hold_out(dataset, cell.class, scaling, cell.split_seed, flat).map_err(|error| failed(&error))?;
@@ -59,7 +60,7 @@ impl CellRunner for RealRunner {
         let mut model = Model::new(&cell.model, cell.train.seed).map_err(|error| failed(&error))?;
         let mut observer = Forward { progress };
         let trained = train(&mut model, &cell.train, &parts.train, &parts.validation, Some(&file), &mut observer)
-            .map_err(|error| failed(&error))?;
+            .map_err(training_error)?;
         let report = match trained {
             TrainOutcome::Finished(report) => report,
             TrainOutcome::Interrupted { epoch } => return Ok(CellOutcome::Interrupted { epoch: epoch + 1 }),
@@ -82,6 +83,15 @@ impl CellRunner for RealRunner {
             seconds: training + begin.elapsed().as_secs_f64(),
         };
         Ok(CellOutcome::Finished(Box::new(finished), scores))
+    }
+}
+
+fn training_error(error: rftm_models::Error) -> CellError {
+    match error {
+        rftm_models::Error::State(StateError::Io { path, source }) => {
+            CellError::Disk(Error::Io { action: "use the checkpoint", path, source })
+        }
+        error => CellError::Failed(error.to_string()),
     }
 }
 

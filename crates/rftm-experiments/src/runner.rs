@@ -28,7 +28,7 @@ pub trait CellRunner: Sync {
     /// Runs `cell` on the current rayon pool, saving to and going on from the folder `checkpoint`.
     ///
     /// # Errors
-    /// [`CellError`] with the reason; the other cells go on.
+    /// [`CellError::Failed`] with the reason: the other cells go on. [`CellError::Disk`] ends the run.
     fn run(&self, cell: &Cell, checkpoint: &Path, progress: &dyn CellProgress) -> Result<CellOutcome, CellError>;
 }
 
@@ -54,8 +54,14 @@ pub enum CellOutcome {
 
 /// Why a cell failed.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct CellError(pub String);
+pub enum CellError {
+    /// Something about the cell itself; it is recorded with this reason.
+    #[error("{0}")]
+    Failed(String),
+    /// Its checkpoint could not be written or read. That says nothing about the cell, and would befall the next one, too.
+    #[error(transparent)]
+    Disk(Error),
+}
 
 /// The folders a run writes to.
 #[derive(Clone, Debug)]
@@ -134,8 +140,8 @@ impl Run<'_> {
     /// Lines are appended in the order in which cells end. When `stop` becomes true, running cells save and end.
     ///
     /// # Errors
-    /// Before any training: the ledger is locked or damaged, or a folder cannot be written. Later: a result could not
-    /// be written (the disk is full); running cells are then stopped, and their checkpoints stay.
+    /// Before any training: the ledger is locked or damaged, or a folder cannot be written. Later: a result or a checkpoint
+    /// could not be written (the disk is full); running cells are then stopped, and their checkpoints stay.
     pub fn execute(&self) -> Result<Summary> {
         let (workplace, parallelism) = (self.workplace, self.parallelism);
         let (writer, torn) = LedgerWriter::open(&workplace.out)?;
@@ -240,7 +246,8 @@ impl<'a> Shared<'a> {
                 }
                 Some(error) => Outcome::Failed { error },
             },
-            Ok(Err(CellError(error))) => Outcome::Failed { error },
+            Ok(Err(CellError::Failed(error))) => Outcome::Failed { error },
+            Ok(Err(CellError::Disk(error))) => return Err(error),
             Err(panic) => Outcome::Failed { error: format!("panicked: {}", panic_message(&*panic)) },
         };
         self.record(index, Record { key: key.clone(), cell: cell.clone(), outcome, environment })?;

@@ -128,6 +128,30 @@ fn the_convolutional_models_run_with_either_padding() {
 }
 
 #[test]
+fn a_checkpoint_that_cannot_be_written_ends_the_run_and_blames_no_cell() {
+    let (catalogue, out) = (Catalogue::builtin().unwrap(), tempfile::tempdir().unwrap());
+    let plan = plan(&catalogue);
+    let workplace = Workplace { out: out.path().to_owned(), checkpoints: out.path().join("checkpoints") };
+    // A folder where the file should be, as a disk refuses when it is full.
+    let blocked = workplace.checkpoint(&plan.cells[0].0).join("training.safetensors");
+    std::fs::create_dir_all(blocked.join("in the way")).unwrap();
+    let run = Run {
+        catalogue: &catalogue,
+        plan: &plan,
+        runner: &RealRunner::new([tiny()], &plan).unwrap(),
+        workplace: &workplace,
+        parallelism: Parallelism { jobs: 1, threads: 1 },
+        host: &Host::detect(out.path()),
+        stop: &AtomicBool::new(false),
+        reporter: &Silent,
+    };
+    let message = run.execute().unwrap_err().to_string();
+    assert!(message.contains(&blocked.display().to_string()), "{message}");
+    let (ledger, _) = Ledger::read(out.path()).unwrap();
+    assert!(ledger.is_empty() && blocked.is_dir(), "nothing is recorded, and what is there stays");
+}
+
+#[test]
 fn other_data_under_the_same_name_are_refused() {
     let plan = plan(&Catalogue::builtin().unwrap());
     let other = glyphs::dataset(&glyphs::Config { train: 600, test: 200, seed: 8 });

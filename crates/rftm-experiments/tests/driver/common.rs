@@ -165,7 +165,7 @@ impl<F: Fn(&Cell) -> Behaviour + Sync> CellRunner for Fake<F> {
         let (mut finished, mut scores) = results(&cell.key());
         match behaviour {
             Behaviour::Finish | Behaviour::Stop => {}
-            Behaviour::Fail => return Err(CellError("the loss exploded".to_owned())),
+            Behaviour::Fail => return Err(CellError::Failed("the loss exploded".to_owned())),
             Behaviour::Panic => panic!("index out of range"),
             Behaviour::NonFinite => finished.metrics.auroc = f64::NAN,
             Behaviour::Constant => scores.scores.fill(0.25),

@@ -116,6 +116,9 @@ fn the_latest_line_of_a_key_counts() {
     let (ledger, _) = Ledger::read(folder.path()).unwrap();
     assert_eq!((ledger.len(), ledger.records().count()), (1, 1));
     assert!(ledger.finished(&cell.key()).is_some());
+    // As when two copies of a ledger are joined line by line, the one with the failure last.
+    writer.append(failed(cell.clone(), "no memory")).unwrap();
+    assert!(Ledger::read(folder.path()).unwrap().0.finished(&cell.key()).is_some(), "a failure hides no result");
 }
 
 #[test]

@@ -55,6 +55,13 @@ fn finished_beats_failed_and_conflicts_are_told() {
     assert_eq!((merged.records, ledger.len()), (3, 3));
     assert!(cells.iter().take(3).all(|cell| ledger.finished(&cell.key()).is_some()));
     assert_eq!(ledger.get(&cells[1].key()), Some(&record(cells[1].clone())), "the first input wins");
+    // A failure does not replace a failure either: the first input wins.
+    let again = [failed(cells[0].clone(), "no memory"), failed(cells[1].clone(), "first")];
+    ledger_of(&place("d"), again);
+    ledger_of(&place("e"), [failed(cells[1].clone(), "second")]);
+    merge(&[place("d"), place("e")], &place("f")).unwrap();
+    let kept = Ledger::read(&place("f")).unwrap().0.get(&cells[1].key()).unwrap().clone();
+    assert!(matches!(kept.outcome, Outcome::Failed { error } if error == "first"));
     assert_eq!(merged.conflicts.len(), 1);
     let text = merged.conflicts[0].to_string();
     assert!(
