@@ -28,7 +28,9 @@ pub(crate) fn run(command: &cli::Ledger) -> Result<ExitCode> {
                         let percent = [finished.metrics.auroc, finished.metrics.auprc, finished.metrics.f1];
                         let [auroc, auprc, f1] = percent.map(|metric| 100.0 * metric);
                         let (epochs, time) = (finished.epochs, duration(finished.seconds));
-                        format!("AUROC {auroc:.2}  AUPRC {auprc:.2}  F1 {f1:.2}  {epochs} epochs  {time}")
+                        let warnings: String =
+                            finished.warnings.iter().map(|warning| format!("  warning: {warning}")).collect();
+                        format!("AUROC {auroc:.2}  AUPRC {auprc:.2}  F1 {f1:.2}  {epochs} epochs  {time}{warnings}")
                     }
                     Outcome::Failed { error } => format!("failed: {}", error.lines().next().unwrap_or_default()),
                 };

@@ -1,14 +1,17 @@
 //! Tables from the ledger, figures from their data, and the page with both.
 
+use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Result;
-use rftm_experiments::{Catalogue, Ledger, Scope, terminal_text, unplaced, write_report};
+use anyhow::{Context, Result};
+use rftm_experiments::{
+    Catalogue, Ledger, SHOW_SUMMARY, Scope, documents, terminal_text, unplaced, with_summary, write_report,
+};
 use rftm_figures::{drawings, write_drawings, write_page};
 
 use crate::cli::Report;
-use crate::paths::{Origin, RESULTS};
+use crate::paths::{Origin, RESULTS, is_committed};
 
 pub(crate) fn run(arguments: &Report) -> Result<ExitCode> {
     let out = Origin::leave()?.or_default(arguments.out.as_ref(), RESULTS);
@@ -21,12 +24,30 @@ pub(crate) fn run(arguments: &Report) -> Result<ExitCode> {
     for file in write_report(&catalogue, &ledger, &out)? {
         eprintln!("wrote {}", file.display());
     }
+    if is_committed(&out) {
+        summarise(&catalogue, &ledger)?;
+    }
     let whole = figures(&catalogue, &ledger, &out)?;
     let strangers = unplaced(&catalogue, &ledger).len();
     if strangers > 0 {
         eprintln!("{strangers} records enter no table: they come from other code or other hyper-parameters");
     }
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Brings the summary in the README and its like up to date.
+fn summarise(catalogue: &Catalogue, ledger: &Ledger) -> Result<()> {
+    let documents = documents(catalogue, ledger, &Scope::Everything);
+    let Some(summary) = documents.iter().find(|document| document.id == "summary") else { return Ok(()) };
+    for name in SHOW_SUMMARY {
+        let text = fs::read_to_string(name).with_context(|| format!("cannot read {name}"))?;
+        let new = with_summary(&text, summary).with_context(|| format!("{name} has no marks for the summary"))?;
+        if new != text {
+            fs::write(name, new).with_context(|| format!("cannot write {name}"))?;
+            eprintln!("wrote {name}");
+        }
+    }
+    Ok(())
 }
 
 /// Draws the figures from their data and writes the page; whether all data were good. Damaged data are named, and the other
@@ -43,8 +64,6 @@ pub(crate) fn figures(catalogue: &Catalogue, ledger: &Ledger, out: &Path) -> Res
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[test]

@@ -13,7 +13,7 @@ use crate::ledger::Ledger;
 use crate::paper::MeanStd;
 use crate::protocol::DatasetProtocol;
 use crate::record::Metric;
-use crate::render::{VARIANT_FIELDS, class_name, dash, describe, mean_std, number, seeds, variant_fields};
+use crate::render::{VARIANT_FIELDS, class_name, dash, describe, listed, mean_std, number, seeds, variant_fields};
 use crate::table::{Scope, belongs, row_of};
 
 const KIND: ModelKind = ModelKind::Rftm;
@@ -139,9 +139,10 @@ impl<'a> Maker<'a> {
 }
 
 impl Measured<'_> {
-    /// What stands where there is no number.
-    fn absent(&self) -> String {
-        if self.sample.failures.is_empty() { "missing".to_owned() } else { "failed".to_owned() }
+    /// What stands where there is no number: none of a seed, or none at all.
+    fn absent(&self, seed: Option<u64>) -> String {
+        let mut failures = self.sample.failures.iter().map(|(cell, _)| cell.train.seed);
+        if failures.any(|failed| seed.is_none_or(|seed| failed == seed)) { "failed" } else { "missing" }.to_owned()
     }
 }
 
@@ -168,14 +169,16 @@ fn beside_the_paper(
             };
             [
                 plain(numbers.paper).unwrap_or_else(dash).into(),
-                plain(numbers.single).unwrap_or_else(|| arm.absent()).into(),
+                plain(numbers.single).unwrap_or_else(|| arm.absent(Some(*seed))).into(),
                 difference.map_or_else(dash, |value| format!("{value:+.2}{}", sign(value))).into(),
             ]
         });
         std::iter::once(Entry::from(arm.arm.to_string())).chain(numbers).collect()
     });
     let heading = format!("{} {}, seed {seed}, {}", dataset.title, class.name, describe(variant));
-    Some(Section { heading, caution: None, grid: Grid { left: 1, header, rows: rows.collect() }, notes: Vec::new() })
+    let grid = Grid { left: 1, header, rows: rows.collect() };
+    let keys = class.arms.iter().map(|arm| arm.sample.key(*seed).into_iter().collect()).collect();
+    Some(Section { heading, caution: None, grid, keys, notes: Vec::new() })
 }
 
 /// All classes and seeds.
@@ -185,29 +188,27 @@ fn over_seeds(definition: &Definition, dataset: &DatasetProtocol, variant: Varia
         header.extend([metric.title().to_owned(), "drop".to_owned(), "paper".to_owned()]);
     }
     header.push("seeds".to_owned());
-    let (mut rows, mut failures) = (Vec::new(), Vec::new());
+    let (mut rows, mut keys) = (Vec::new(), Vec::new());
     for class in classes {
         for arm in &class.arms {
             let mut row: Vec<Entry> = vec![class_name(class.label, &class.name).into(), arm.arm.to_string().into()];
             for numbers in &arm.metrics {
-                row.push(numbers.ours.map_or_else(|| arm.absent(), mean_std).into());
+                row.push(numbers.ours.map_or_else(|| arm.absent(None), mean_std).into());
                 row.push(numbers.drop.map_or_else(dash, mean_std).into());
                 row.push(plain(numbers.paper_drop).unwrap_or_else(dash).into());
             }
             row.push(seeds(arm.sample.done.len(), arm.seeds).into());
             rows.push(row);
-            failures.extend(
-                arm.sample
-                    .failures
-                    .iter()
-                    .map(|(cell, error)| format!("- {cell}: {}", error.lines().next().unwrap_or_default())),
-            );
+            keys.push(arm.sample.keys());
         }
     }
-    let notes = if failures.is_empty() { Vec::new() } else { vec![format!("Failed:\n\n{}", failures.join("\n"))] };
+    let samples = || classes.iter().flat_map(|class| &class.arms).map(|arm| &arm.sample);
+    let failures: Vec<_> = samples().flat_map(|sample| sample.failures.iter().cloned()).collect();
+    let warnings: Vec<_> = samples().flat_map(|sample| sample.warnings.iter().cloned()).collect();
+    let notes = [listed("Failed", &failures), listed("Warnings", &warnings)].into_iter().flatten().collect();
     let list = definition.seeds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let heading = format!("{}, seeds {list}, {}", dataset.title, describe(variant));
-    Section { heading, caution: None, grid: Grid { left: 2, header, rows }, notes }
+    Section { heading, caution: None, grid: Grid { left: 2, header, rows }, keys, notes }
 }
 
 fn plain(value: Option<f64>) -> Option<String> {

@@ -27,6 +27,8 @@ pub(crate) struct Sample<'a> {
     pub(crate) done: Vec<(u64, &'a Record, &'a Finished)>,
     /// Failed, with the reason.
     pub(crate) failures: Vec<(Cell, String)>,
+    /// Finished, with what is to be known about the result.
+    pub(crate) warnings: Vec<(Cell, String)>,
 }
 
 impl<'a> Book<'a> {
@@ -43,7 +45,17 @@ impl<'a> Book<'a> {
             let key = self.catalogue.cell(dataset, class, kind, seed, variant).key();
             let Some(record) = self.ledger.get(&key) else { continue };
             match &record.outcome {
-                Outcome::Finished(finished) => sample.done.push((seed, record, finished)),
+                Outcome::Finished(finished) => {
+                    sample.done.push((seed, record, finished));
+                    let of_cell = |warning: &String| (record.cell.clone(), warning.clone());
+                    sample.warnings.extend(finished.warnings.iter().map(of_cell));
+                    let limit = self.catalogue.protocol.train.max_epochs;
+                    if finished.hit_epoch_limit && record.cell.train.max_epochs == limit {
+                        sample
+                            .warnings
+                            .push(of_cell(&format!("ended by the limit of {limit} epochs, not by early stopping")));
+                    }
+                }
                 Outcome::Failed { error } => sample.failures.push((record.cell.clone(), error.clone())),
             }
         }
@@ -61,6 +73,11 @@ impl Sample<'_> {
         self.done.iter().map(|(_, _, finished)| 100.0 * finished.metrics.get(metric)).collect()
     }
 
+    /// The seeds that finished.
+    pub(crate) fn seeds(&self) -> Vec<u64> {
+        self.done.iter().map(|(seed, ..)| *seed).collect()
+    }
+
     /// In percent, of one seed.
     pub(crate) fn of(&self, seed: u64, metric: Metric) -> Option<f64> {
         let (_, _, finished) = self.done.iter().find(|(one, ..)| *one == seed)?;
@@ -69,6 +86,10 @@ impl Sample<'_> {
 
     pub(crate) fn spread(&self, metric: Metric) -> Option<MeanStd> {
         spread(&self.percent(metric))
+    }
+
+    pub(crate) fn key(&self, seed: u64) -> Option<Key> {
+        self.done.iter().find(|(one, ..)| *one == seed).map(|(_, record, _)| record.key.clone())
     }
 
     pub(crate) fn keys(&self) -> Vec<Key> {
@@ -81,6 +102,13 @@ pub(crate) fn spread(values: &[f64]) -> Option<MeanStd> {
     let mean = rftm_metrics::mean_std(values, 0).ok()?.mean;
     let std = rftm_metrics::mean_std(values, DDOF).ok().map(|sample| sample.std);
     Some(MeanStd { mean, std })
+}
+
+/// The median of some numbers: what one slow cell does not change.
+pub(crate) fn median(values: &mut [f64]) -> Option<f64> {
+    values.sort_unstable_by(f64::total_cmp);
+    let (low, high) = (values.get(values.len().checked_sub(1)? / 2)?, values.get(values.len() / 2)?);
+    Some(low.midpoint(*high))
 }
 
 /// The mean of some numbers.

@@ -21,8 +21,15 @@ use crate::table::row_of;
 pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &Ledger) -> Option<Document> {
     let (mut sections, mut csv) = (Vec::new(), empty_csv());
     for dataset in &catalogue.protocol.datasets {
-        let readings = readings(catalogue, definition, ledger, dataset.id);
-        let cells = cells(Book { catalogue, ledger }, definition, dataset, &readings);
+        // Of a data set that the definition does not run, whatever was run elsewhere under several readings; but what a
+        // model is without a part is asked of the definition's own data sets only.
+        let models = match definition.datasets.contains(&dataset.id) {
+            true => &definition.models[..],
+            false if definition.arms == [Arm::Full] => &ModelKind::ALL,
+            false => continue,
+        };
+        let readings = readings(catalogue, definition, models, ledger, dataset.id);
+        let cells = cells(Book { catalogue, ledger }, models, dataset, &readings);
         if cells.is_empty() {
             continue;
         }
@@ -39,12 +46,18 @@ pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &
     })
 }
 
-/// The readings under which the ledger has the definition's models and arms, trained to the end, of a data set.
-fn readings(catalogue: &Catalogue, definition: &Definition, ledger: &Ledger, id: DatasetId) -> Vec<Variant> {
+/// The readings under which the ledger has these models with the definition's arms, trained to the end, of a data set.
+fn readings(
+    catalogue: &Catalogue,
+    definition: &Definition,
+    models: &[ModelKind],
+    ledger: &Ledger,
+    id: DatasetId,
+) -> Vec<Variant> {
     let trained = catalogue.protocol.train.max_epochs;
     let of_set = ledger.records().map(|record| row_of(&record.cell)).filter(|row| row.0 == id);
     let asked = of_set.filter(|&(_, variant, _, kind)| {
-        definition.models.contains(&kind) && definition.arms.contains(&variant.arm) && variant.max_epochs == trained
+        models.contains(&kind) && definition.arms.contains(&variant.arm) && variant.max_epochs == trained
     });
     asked.map(|row| row.1).collect::<BTreeSet<_>>().into_iter().collect()
 }
@@ -80,10 +93,10 @@ impl Values {
     }
 }
 
-fn cells(book: Book<'_>, definition: &Definition, dataset: &DatasetProtocol, readings: &[Variant]) -> Vec<Case> {
+fn cells(book: Book<'_>, models: &[ModelKind], dataset: &DatasetProtocol, readings: &[Variant]) -> Vec<Case> {
     let mut cases = Vec::new();
     for (class, name) in (0..).zip(&dataset.classes) {
-        for &kind in &definition.models {
+        for &kind in models {
             for &seed in &book.catalogue.protocol.seeds {
                 let samples = readings
                     .iter()
@@ -108,7 +121,7 @@ fn cells(book: Book<'_>, definition: &Definition, dataset: &DatasetProtocol, rea
 fn values(dataset: &DatasetProtocol, readings: &[Variant], cells: &[Case]) -> Section {
     let mut header = ["class", "model", "seed", "metric", "paper"].map(str::to_owned).to_vec();
     header.extend(readings.iter().map(|&variant| column(variant)));
-    let mut rows = Vec::new();
+    let (mut rows, mut keys) = (Vec::new(), Vec::new());
     for cell in cells {
         for (metric, values) in Metric::ALL.into_iter().zip(&cell.metrics) {
             let mut row: Vec<Entry> = vec![class_name(cell.class, &cell.name).into(), cell.kind.to_string().into()];
@@ -120,9 +133,11 @@ fn values(dataset: &DatasetProtocol, readings: &[Variant], cells: &[Case]) -> Se
                 row.push(Entry::new(text, nearest));
             }
             rows.push(row);
+            keys.push(cell.keys.iter().flatten().cloned().collect());
         }
     }
-    Section { heading: dataset.title.clone(), caution: None, grid: Grid { left: 4, header, rows }, notes: Vec::new() }
+    let grid = Grid { left: 4, header, rows };
+    Section { heading: dataset.title.clone(), caution: None, grid, keys, notes: Vec::new() }
 }
 
 /// A reading, and what is switched off.
@@ -166,7 +181,7 @@ fn distances(dataset: &DatasetProtocol, usual: Variant, readings: &[Variant], ce
     }
     let heading =
         format!("{}: mean distance to the paper, without sign, over the cells that both readings have", dataset.title);
-    Section { heading, caution: None, grid: Grid { left: 2, header, rows }, notes: Vec::new() }
+    Section { heading, caution: None, grid: Grid { left: 2, header, rows }, keys: Vec::new(), notes: Vec::new() }
 }
 
 fn empty_csv() -> Csv {

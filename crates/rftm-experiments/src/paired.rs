@@ -4,7 +4,7 @@ use rftm_metrics::{Interval, bootstrap_mean};
 use rftm_models::ModelKind;
 use rftm_rng::{below, rng};
 
-use crate::book::Book;
+use crate::book::{Book, mean};
 use crate::definition::{Catalogue, Definition};
 use crate::grid::{Csv, Document, Entry, Grid, Section};
 use crate::ledger::Ledger;
@@ -30,9 +30,11 @@ pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &
             for &class in definition.classes(id) {
                 let sample = |kind| book.sample(dataset, class, kind, variant, &definition.seeds);
                 let (ours, theirs) = (sample(ModelKind::Rftm), sample(*baseline));
-                for &seed in &definition.seeds {
-                    pairs.extend(Metric::ALL.map(|metric| Some(ours.of(seed, metric)? - theirs.of(seed, metric)?)));
-                }
+                let differences = |metric| {
+                    let pair = |&seed: &u64| Some(ours.of(seed, metric)? - theirs.of(seed, metric)?);
+                    definition.seeds.iter().filter_map(pair).collect()
+                };
+                pairs.add_class(Metric::ALL.map(differences));
             }
             pairs.tell(&dataset.title, *baseline, &mut rows, &mut csv);
             total.join(pairs);
@@ -44,19 +46,20 @@ pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &
     if rows.is_empty() {
         return None;
     }
-    let mut header = ["data set", "RFTM minus", "pairs"].map(str::to_owned).to_vec();
+    let mut header = ["data set", "RFTM minus", "classes", "pairs"].map(str::to_owned).to_vec();
     for metric in Metric::ALL {
         header.extend([metric.title().to_owned(), "95 % interval".to_owned(), "ahead".to_owned()]);
     }
     let heading = format!("Table 1, {}", describe(variant));
-    let section = Section { heading, caution: None, grid: Grid { left: 2, header, rows }, notes: Vec::new() };
+    let grid = Grid { left: 2, header, rows };
+    let section = Section { heading, caution: None, grid, keys: Vec::new(), notes: Vec::new() };
     let text = format!(
         "What the paper's tables do not show: by how much RFTM differs from each baseline, cell by cell. A pair is a class \
-         and a\nseed for which both models have a result; they share data, split, seed and order of the batches. Mean \
-         difference in points,\nwith the {:.0} % percentile bootstrap interval of that mean ({RESAMPLES} resamples of the \
-         pairs), and the pairs in which RFTM is\nahead. An interval without 0 is bold. It says how much the mean depends on \
-         which classes and seeds were drawn; the seeds of\na class resemble each other, so it is rather too narrow than too \
-         wide.\n",
+         and a\nseed for which both models have a result; they share data, split, seed and order of the batches. The \
+         difference in points is\nthe mean over classes of the mean over each class's seeds, with the {:.0} % percentile \
+         bootstrap interval of it ({RESAMPLES}\nresamples of the classes: seeds of a class resemble each other, and more of \
+         them are no more classes), and the pairs in\nwhich RFTM is ahead. An interval without 0 is bold. It says how much \
+         the mean depends on which classes were drawn.\n",
         100.0 * CONFIDENCE
     );
     Some(Document {
@@ -68,13 +71,14 @@ pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &
     })
 }
 
-/// RFTM minus a baseline, in points, for each of [`Metric::ALL`].
+/// RFTM minus a baseline, in points, for each of [`Metric::ALL`]: by class the pairs of its seeds.
 #[derive(Default)]
-struct Pairs([Vec<f64>; 3]);
+struct Pairs([Vec<Vec<f64>>; 3]);
 
 impl Pairs {
-    fn extend(&mut self, differences: [Option<f64>; 3]) {
-        self.0.iter_mut().zip(differences).for_each(|(all, difference)| all.extend(difference));
+    fn add_class(&mut self, differences: [Vec<f64>; 3]) {
+        let some = |(all, of_class): (&mut Vec<_>, Vec<f64>)| all.extend((!of_class.is_empty()).then_some(of_class));
+        self.0.iter_mut().zip(differences).for_each(some);
     }
 
     fn join(&mut self, other: Self) {
@@ -83,16 +87,20 @@ impl Pairs {
 
     /// A row for each of table and CSV file, if there is any pair.
     fn tell(&self, dataset: &str, baseline: ModelKind, rows: &mut Vec<Vec<Entry>>, csv: &mut Csv) {
-        let count = self.0[0].len();
-        let mut row: Vec<Entry> = vec![dataset.into(), baseline.to_string().into(), count.to_string().into()];
-        for (metric, differences) in Metric::ALL.into_iter().zip(&self.0) {
-            let Some(Interval { mean, low, high }) = interval(differences) else { return };
-            let ahead = differences.iter().filter(|difference| **difference > 0.0).count();
+        let (classes, count) = (self.0[0].len(), self.0[0].iter().map(Vec::len).sum::<usize>());
+        let counts = [classes, count].map(|count| count.to_string());
+        let mut row: Vec<Entry> = vec![dataset.into(), baseline.to_string().into()];
+        row.extend(counts.clone().map(Entry::from));
+        for (metric, of_metric) in Metric::ALL.into_iter().zip(&self.0) {
+            let means: Vec<f64> = of_metric.iter().filter_map(|of_class| mean(of_class)).collect();
+            let Some(Interval { mean, low, high }) = interval(&means) else { return };
+            let ahead = of_metric.iter().flatten().filter(|difference| **difference > 0.0).count();
             row.push(format!("{mean:+.2}").into());
-            // One pair has nothing to be drawn from.
-            row.push(if count < 2 { dash().into() } else { range(low, high) });
+            // One class has nothing to be drawn from.
+            row.push(if classes < 2 { dash().into() } else { range(low, high) });
             row.push(ahead.to_string().into());
-            let mut fields = vec![dataset.to_owned(), baseline.to_string(), metric.id().to_owned(), count.to_string()];
+            let mut fields = vec![dataset.to_owned(), baseline.to_string(), metric.id().to_owned()];
+            fields.extend(counts.clone());
             fields.extend([mean, low, high].map(|value| number(Some(value))));
             fields.push(ahead.to_string());
             csv.line(&fields);
@@ -112,5 +120,5 @@ fn interval(differences: &[f64]) -> Option<Interval> {
 }
 
 fn empty_csv() -> Csv {
-    Csv::new(&["dataset", "baseline", "metric", "pairs", "mean_difference", "low", "high", "ahead"])
+    Csv::new(&["dataset", "baseline", "metric", "classes", "pairs", "mean_difference", "low", "high", "ahead"])
 }

@@ -66,6 +66,14 @@ pub struct Finished {
     pub seconds: f64,
 }
 
+impl Finished {
+    /// Of training and scoring; none for a network that was not trained.
+    #[must_use]
+    pub fn seconds_per_epoch(&self) -> Option<f64> {
+        (self.epochs > 0).then(|| self.seconds / self.epochs as f64)
+    }
+}
+
 /// Detection quality as fractions (not percent); anomalies are the positive class.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {

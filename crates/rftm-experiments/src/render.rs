@@ -1,6 +1,7 @@
 //! Tables of classes and models as text.
 
 use crate::book::DDOF;
+use crate::cell::Cell;
 use crate::definition::{Catalogue, Definition, Layout, Variant};
 use crate::grid::{Csv, Document, Entry, Grid, Section};
 use crate::ledger::Ledger;
@@ -28,7 +29,11 @@ pub(crate) fn document(
 /// How to read the tables.
 fn legend(definition: &Definition) -> String {
     let (ddof, difference) = match definition.layout {
-        Layout::Untrained => ("", "Diff is\ntrained minus untrained; seeds counts the untrained networks."),
+        Layout::Untrained => (
+            "",
+            "Diff is\ntrained minus untrained over the seeds of both; seeds counts the untrained networks, then the trained \
+             ones.",
+        ),
         _ => (
             "; the paper does not\nsay, and with ddof 0 its deviations of three seeds would be 0.82 of ours",
             "Diff is ours minus the paper's: ✓ within\n2 of the paper's deviations plus 1 point, ✗ outside.",
@@ -37,8 +42,8 @@ fn legend(definition: &Definition) -> String {
     format!(
         "In percent, mean ± standard deviation over the seeds that are done (ours with ddof {DDOF}{ddof}). {difference}\n\
          AVG is the mean of the rows above that have a result, on both sides over the same classes, and its ± the mean of \
-         their\nstandard deviations, as in the paper. Bold: the best of its class as printed, where all models have a \
-         result; equal\nnumbers are all best. Wins: in how many of those classes. A dash: no number. `n of m` seeds: not \
+         their\nstandard deviations, as in the paper. Bold: the best of its class as printed, where all models have \
+         results of the same\nseeds; equal numbers are all best. Wins: in how many of those classes. A dash: no number. `n of m` seeds: not \
          all seeds are done."
     )
 }
@@ -83,11 +88,17 @@ fn section(table: &Table) -> Section {
         notes.push(format!("Classes without a result: {}.", table.absent.join(", ")));
     }
     notes.extend(agreement(table));
-    if !table.failures.is_empty() {
-        let failure = |(cell, error): &(_, String)| format!("- {cell}: {}", error.lines().next().unwrap_or_default());
-        notes.push(format!("Failed:\n\n{}", table.failures.iter().map(failure).collect::<Vec<_>>().join("\n")));
-    }
-    Section { heading: heading(table), caution: table.caution.clone(), grid: Grid { left: 2, header, rows }, notes }
+    notes.extend(listed("Failed", &table.failures));
+    notes.extend(listed("Warnings", &table.warnings));
+    let keys = table.rows.iter().map(|row| row.keys.clone()).collect();
+    let grid = Grid { left: 2, header, rows };
+    Section { heading: heading(table), caution: table.caution.clone(), grid, keys, notes }
+}
+
+/// A note of what is to be said of single cells, if anything.
+pub(crate) fn listed(title: &str, cells: &[(Cell, String)]) -> Option<String> {
+    let line = |(cell, text): &(Cell, String)| format!("- {cell}: {}", text.lines().next().unwrap_or_default());
+    (!cells.is_empty()).then(|| format!("{title}:\n\n{}", cells.iter().map(line).collect::<Vec<_>>().join("\n")))
 }
 
 /// How many of a model's classes agree with the paper.
@@ -116,7 +127,7 @@ fn agreement(table: &Table) -> Option<String> {
 }
 
 /// Whether a number agrees with the paper's; not asked where the two cannot be compared.
-fn judge(table: &Table, value: &Comparison) -> Option<bool> {
+pub(crate) fn judge(table: &Table, value: &Comparison) -> Option<bool> {
     value.is_within().filter(|_| table.caution.is_none() && table.sides[0] == "paper")
 }
 
@@ -138,12 +149,13 @@ fn line(table: &Table, row: &Row) -> Vec<Entry> {
             Some(false) => " ✗",
             None => "",
         };
-        let difference = value.difference().map_or_else(dash, |difference| format!("{difference:+.2}{sign}"));
+        let difference = value.difference.map_or_else(dash, |difference| format!("{difference:+.2}{sign}"));
         let [reference_best, ours_best] = value.best;
         cells.push(Entry::new(value.reference.map_or_else(dash, mean_std), reference_best));
         cells.extend([Entry::new(ours, ours_best), difference.into()]);
     }
-    cells.push(seeds(row.seeds_done, row.seeds_asked).into());
+    let trained = row.trained_seeds.map(|trained| format!(", {trained}")).unwrap_or_default();
+    cells.push(format!("{}{trained}", seeds(row.seeds.len(), row.seeds_asked)).into());
     cells
 }
 
@@ -208,8 +220,8 @@ fn csv(tables: &[Table]) -> Csv {
                 let within = judge(table, value).map(|within| within.to_string()).unwrap_or_default();
                 let best: Vec<&str> =
                     sides.into_iter().zip(value.best).filter(|(_, best)| *best).map(|(side, _)| side).collect();
-                fields.extend([number(value.difference()), within, best.join(" ")]);
-                fields.extend([row.seeds_done.to_string(), row.seeds_asked.to_string(), keys.clone()]);
+                fields.extend([number(value.difference), within, best.join(" ")]);
+                fields.extend([row.seeds.len().to_string(), row.seeds_asked.to_string(), keys.clone()]);
                 csv.line(&fields);
             }
         }

@@ -8,17 +8,20 @@ use crate::files::write_atomic;
 use crate::grid::Document;
 use crate::ledger::Ledger;
 use crate::table::Scope;
-use crate::{ablation, cost, evidence, paired, render};
+use crate::{ablation, cost, evidence, paired, render, summary};
 
 /// The main table, which comparison and cost are made from.
 const MAIN: &str = "table1";
 
-/// Everything that `ledger` has something for: the tables of each definition, and with [`Scope::Everything`] the paired
-/// comparison, time and size, and the evidence for each reading of the paper.
+/// Everything that `ledger` has something for: the tables of each definition, and with [`Scope::Everything`] the averages of
+/// the main one, the paired comparison, time and size, and the evidence for each reading of the paper.
 pub fn documents(catalogue: &Catalogue, ledger: &Ledger, scope: &Scope) -> Vec<Document> {
     let whole = matches!(scope, Scope::Everything);
     let mut documents = Vec::new();
     for definition in &catalogue.definitions {
+        if definition.id == MAIN && whole {
+            documents.extend(summary::document(catalogue, definition, ledger));
+        }
         documents.extend(match definition.layout {
             Layout::Models | Layout::Untrained => render::document(catalogue, definition, ledger, scope),
             Layout::Ablation => ablation::document(catalogue, definition, ledger, scope),
@@ -32,6 +35,9 @@ pub fn documents(catalogue: &Catalogue, ledger: &Ledger, scope: &Scope) -> Vec<D
     }
     documents
 }
+
+/// The documents of a repository that show the summary between two marks, relative to its root.
+pub const SHOW_SUMMARY: [&str; 2] = ["README.md", "docs/results.md"];
 
 /// Writes every document of `ledger` into `out`, as `ID.md`, `ID.csv` and `ID.tex`; the files written.
 ///

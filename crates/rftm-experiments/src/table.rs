@@ -63,8 +63,12 @@ pub struct Table {
     pub wins: Vec<Wins>,
     /// Classes that have no result at all and therefore no rows, by name.
     pub absent: Vec<String>,
-    /// Cells whose latest run failed, with the reason.
+    /// Whether this is the protocol's reading.
+    pub is_default: bool,
+    /// Cells that failed, with the reason.
     pub failures: Vec<(Cell, String)>,
+    /// Cells with something to be known about their result.
+    pub warnings: Vec<(Cell, String)>,
 }
 
 /// One class and one model, over the seeds.
@@ -76,8 +80,10 @@ pub struct Row {
     pub model: ModelKind,
     /// Both sides for each of [`Metric::ALL`].
     pub values: [Comparison; 3],
-    /// Seeds that have finished.
-    pub seeds_done: usize,
+    /// Seeds that have finished; of an average, those of all its rows.
+    pub seeds: Vec<u64>,
+    /// Of untrained networks: how many seeds of the trained ones have finished.
+    pub trained_seeds: Option<usize>,
     /// Seeds that the definition asks for.
     pub seeds_asked: usize,
     /// Whether a seed failed.
@@ -112,21 +118,23 @@ pub struct Comparison {
     pub reference: Option<MeanStd>,
     /// Ours.
     pub ours: Option<MeanStd>,
+    /// Ours minus the other, over the seeds of both where the other has seeds of ours.
+    pub difference: Option<f64>,
     /// Which of the two is the best of its class among all models of the definition.
     pub best: [bool; 2],
 }
 
 impl Comparison {
-    /// Ours minus the other.
-    #[must_use]
-    pub fn difference(&self) -> Option<f64> {
-        Some(self.ours?.mean - self.reference?.mean)
+    /// Of independent numbers.
+    fn new(reference: Option<MeanStd>, ours: Option<MeanStd>) -> Self {
+        let difference = ours.zip(reference).map(|(ours, reference)| ours.mean - reference.mean);
+        Self { reference, ours, difference, best: [false; 2] }
     }
 
     /// Whether ours lies within 2 of the reference's standard deviations plus 1 point.
     #[must_use]
     pub fn is_within(&self) -> Option<bool> {
-        Some(self.difference()?.abs() <= 2.0 * self.reference?.std? + 1.0)
+        Some(self.difference?.abs() <= 2.0 * self.reference?.std? + 1.0)
     }
 
     pub(crate) fn sides(&self) -> [Option<MeanStd>; 2] {
@@ -141,7 +149,7 @@ pub struct Wins {
     pub model: ModelKind,
     /// On both sides, for each of [`Metric::ALL`].
     pub counts: [[usize; 2]; 3],
-    /// Classes that have a result of every model, which alone count.
+    /// Classes that have a result of every model, with the same seeds, which alone count.
     pub classes: usize,
 }
 
@@ -219,7 +227,6 @@ impl Maker<'_> {
     /// The rows of the table: classes in order, within a class the models in the definition's order.
     fn row_ids(&self, scope: &Scope) -> Vec<(u8, ModelKind)> {
         let Self { book, definition, dataset, variant } = self;
-        let usual = Catalogue::shown(dataset, book.catalogue.variant(definition));
         let all = |classes: Vec<u8>, models: &[ModelKind]| -> Vec<(u8, ModelKind)> {
             classes.into_iter().flat_map(|class| models.iter().map(move |&kind| (class, kind))).collect()
         };
@@ -227,7 +234,7 @@ impl Maker<'_> {
             let rows = rows.iter().filter(|row| row.0 == dataset.id && row.1 == *variant);
             return in_order(definition, rows.map(|&(_, _, class, kind)| (class, kind)).collect());
         }
-        if !definition.is_look() && *variant == usual {
+        if !definition.is_look() && self.is_default() {
             return in_order(definition, all(definition.classes(dataset.id).to_vec(), &definition.models));
         }
         let candidates = if definition.is_look() {
@@ -236,14 +243,20 @@ impl Maker<'_> {
             all(definition.classes(dataset.id).to_vec(), &definition.models)
         };
         let seeds = &book.catalogue.protocol.seeds;
-        let run = |&(class, kind): &(u8, ModelKind)| !book.sample(dataset, class, kind, *variant, seeds).is_empty();
+        // A model without a memory has one cell for two readings. It stands beside a model that was run under this one,
+        // but does not make a row where there is none.
+        let here = |record: &&Record| (record.cell.dataset, spec::variant_of(&record.cell)) == (dataset.id, *variant);
+        let classes: BTreeSet<u8> = book.ledger.records().filter(here).map(|record| record.cell.class).collect();
+        let run = |&(class, kind): &(u8, ModelKind)| {
+            classes.contains(&class) && !book.sample(dataset, class, kind, *variant, seeds).is_empty()
+        };
         in_order(definition, candidates.into_iter().filter(run).collect())
     }
 
     fn table(&self, row_ids: &[(u8, ModelKind)], scope: &Scope) -> Table {
-        let (mut rows, mut failures) = (Vec::new(), Vec::new());
+        let (mut rows, mut failures, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
         for &(class, kind) in row_ids {
-            rows.push((class, self.row(class, kind, &mut failures)));
+            rows.push((class, self.row(class, kind, &mut failures, &mut warnings)));
         }
         let mut models: Vec<ModelKind> = row_ids.iter().map(|&(_, kind)| kind).collect();
         let mut seen = BTreeSet::new();
@@ -258,7 +271,7 @@ impl Maker<'_> {
         let tried: BTreeSet<u8> = match scope {
             Scope::Cells(_) => rows.iter().map(|(class, _)| *class).collect(),
             Scope::Everything => {
-                rows.iter().filter(|(_, row)| row.seeds_done > 0 || row.failed).map(|(class, _)| *class).collect()
+                rows.iter().filter(|(_, row)| !row.seeds.is_empty() || row.failed).map(|(class, _)| *class).collect()
             }
         };
         let absent: BTreeSet<u8> =
@@ -267,7 +280,7 @@ impl Maker<'_> {
         let wins = self.mark_best(&mut rows);
         // Averages over different classes must not compete.
         let done = |kind: &ModelKind| {
-            let done = rows.iter().filter(|(_, row)| row.model == *kind && row.seeds_done > 0);
+            let done = rows.iter().filter(|(_, row)| row.model == *kind && !row.seeds.is_empty());
             done.map(|(class, _)| *class).collect::<BTreeSet<_>>()
         };
         if models.windows(2).all(|pair| done(&pair[0]) == done(&pair[1])) {
@@ -283,8 +296,14 @@ impl Maker<'_> {
             rows: rows.into_iter().chain(averages).map(|(_, row)| row).collect(),
             wins: if self.definition.layout == Layout::Models { wins } else { Vec::new() },
             absent: absent.into_iter().map(|class| self.class_name(class)).collect(),
+            is_default: self.is_default(),
             failures,
+            warnings,
         }
+    }
+
+    fn is_default(&self) -> bool {
+        self.variant == Catalogue::shown(self.dataset, self.book.catalogue.variant(self.definition))
     }
 
     fn is_untrained(&self) -> bool {
@@ -309,7 +328,13 @@ impl Maker<'_> {
             .then(|| format!("Do not compare these numbers with the paper's: {}.", reasons.join("; ")))
     }
 
-    fn row(&self, class: u8, kind: ModelKind, failures: &mut Vec<(Cell, String)>) -> Row {
+    fn row(
+        &self,
+        class: u8,
+        kind: ModelKind,
+        failures: &mut Vec<(Cell, String)>,
+        warnings: &mut Vec<(Cell, String)>,
+    ) -> Row {
         let Self { book, definition, dataset, variant } = self;
         let catalogue = book.catalogue;
         let sample = book.sample(dataset, class, kind, *variant, &catalogue.protocol.seeds);
@@ -322,28 +347,35 @@ impl Maker<'_> {
         };
         let compare = |metric| {
             let own = sample.spread(metric);
-            let (reference, ours) = match &trained {
-                Some(trained) => (own, trained.spread(metric)),
-                None if definition.paper => (catalogue.paper.get(dataset.id, class, kind, metric), own),
-                None => (None, own),
-            };
-            Comparison { reference, ours, best: [false; 2] }
+            match &trained {
+                Some(trained) => {
+                    let pair = |seed: &u64| Some(trained.of(*seed, metric)? - sample.of(*seed, metric)?);
+                    let differences: Vec<f64> = catalogue.protocol.seeds.iter().filter_map(pair).collect();
+                    Comparison { difference: mean(&differences), ..Comparison::new(own, trained.spread(metric)) }
+                }
+                None if definition.paper => Comparison::new(catalogue.paper.get(dataset.id, class, kind, metric), own),
+                None => Comparison::new(None, own),
+            }
         };
         let extra = sample.done.iter().filter(|(seed, ..)| !definition.seeds.contains(seed)).count();
-        failures.extend(sample.failures.iter().cloned());
+        for sample in std::iter::once(&sample).chain(&trained) {
+            failures.extend(sample.failures.iter().cloned());
+            warnings.extend(sample.warnings.iter().cloned());
+        }
         Row {
             class: RowClass::Class { label: class, name: self.class_name(class) },
             model: kind,
             values: Metric::ALL.map(compare),
-            seeds_done: sample.done.len(),
+            seeds: sample.seeds(),
+            trained_seeds: trained.as_ref().map(|trained| trained.done.len()),
             seeds_asked: definition.seeds.len() + extra,
-            failed: !sample.failures.is_empty(),
+            failed: !sample.failures.is_empty() || trained.is_some_and(|trained| !trained.failures.is_empty()),
             keys: sample.keys(),
         }
     }
 
-    /// Marks the best of every class, side and metric, where all models of the definition have a number; equal numbers, as
-    /// printed, are all best. Returns how often each model is.
+    /// Marks the best of every class, side and metric, where all models of the definition have a number, over the same
+    /// seeds; equal numbers, as printed, are all best. Returns how often each model is.
     fn mark_best(&self, rows: &mut [(u8, Row)]) -> Vec<Wins> {
         let models = &self.definition.models;
         let wins = |&model| Wins { model, counts: [[0; 2]; 3], classes: 0 };
@@ -354,6 +386,9 @@ impl Maker<'_> {
                 rows.iter_mut().filter(|(one, _)| *one == class).map(|(_, row)| row).collect();
             let has = |kind: &ModelKind, row: &Row| row.model == *kind && row.values[0].ours.is_some();
             if !models.iter().all(|kind| of_class.iter().any(|row| has(kind, row))) {
+                continue;
+            }
+            if of_class.windows(2).any(|pair| pair[0].seeds != pair[1].seeds) {
                 continue;
             }
             wins.iter_mut().for_each(|wins| wins.classes += 1);
@@ -377,7 +412,7 @@ impl Maker<'_> {
 /// the rows' standard deviations, as in the paper. `whole`: the classes of the definition, where not all have rows.
 fn average(rows: &[(u8, Row)], kind: ModelKind, whole: Option<usize>) -> Option<Row> {
     let of_kind: Vec<&Row> = rows.iter().map(|(_, row)| row).filter(|row| row.model == kind).collect();
-    let done: Vec<&Row> = of_kind.iter().copied().filter(|row| row.seeds_done > 0).collect();
+    let done: Vec<&Row> = of_kind.iter().copied().filter(|row| !row.seeds.is_empty()).collect();
     if done.is_empty() {
         return None;
     }
@@ -388,12 +423,18 @@ fn average(rows: &[(u8, Row)], kind: ModelKind, whole: Option<usize>) -> Option<
         let stds: Option<Vec<f64>> = values.iter().map(|value| value.std).collect();
         Some(MeanStd { mean: mean(&means)?, std: stds.and_then(|stds| mean(&stds)) })
     };
-    let compare = |metric| Comparison { reference: over(metric, 0), ours: over(metric, 1), best: [false; 2] };
+    let difference = |metric: usize| {
+        let differences: Option<Vec<f64>> = done.iter().map(|row| row.values[metric].difference).collect();
+        mean(&differences?)
+    };
+    let compare =
+        |metric| Comparison { difference: difference(metric), ..Comparison::new(over(metric, 0), over(metric, 1)) };
     Some(Row {
         class: RowClass::Average { done: done.len(), asked: whole.unwrap_or(of_kind.len()) },
         model: kind,
         values: [compare(0), compare(1), compare(2)],
-        seeds_done: of_kind.iter().map(|row| row.seeds_done).sum(),
+        seeds: of_kind.iter().flat_map(|row| row.seeds.iter().copied()).collect(),
+        trained_seeds: of_kind.iter().map(|row| row.trained_seeds).sum(),
         seeds_asked: of_kind.iter().map(|row| row.seeds_asked).sum(),
         failed: false,
         keys: Vec::new(),

@@ -8,8 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pulldown_cmark::{Event, Options, Parser, html};
 use rftm_experiments::{
-    Catalogue, Document, Entry, Environment, Grid, Key, Ledger, Row, RowClass, Scope, Section, documents, duration,
-    tables,
+    Catalogue, Document, Entry, Environment, Grid, Key, Ledger, Scope, Section, documents, duration,
 };
 
 use crate::draw::{Drawing, Drawings};
@@ -149,7 +148,7 @@ pub fn page(catalogue: &Catalogue, ledger: &Ledger, drawings: &Drawings) -> Resu
     });
     let documents: Vec<Tables> = documents(catalogue, ledger, &Scope::Everything)
         .iter()
-        .map(|document| tables_of(catalogue, ledger, drawn, document))
+        .map(|document| tables_of(ledger, drawn, document))
         .collect();
     let places = places(&documents);
     let page = Page {
@@ -218,34 +217,26 @@ fn markdown(text: &str) -> String {
     out
 }
 
-fn tables_of(catalogue: &Catalogue, ledger: &Ledger, drawings: &[Drawing], document: &Document) -> Tables {
-    // The sections of a definition's document are its tables, in order, with the same rows and some of counts below.
-    let behind =
-        catalogue.definition(&document.id).map(|definition| tables(catalogue, definition, ledger, &Scope::Everything));
-    let behind = behind.filter(|tables| tables.len() == document.sections.len()).unwrap_or_default();
-    let block = |(index, section): (usize, &Section)| {
-        let rows = behind.get(index).map_or(&[][..], |table| &table.rows);
+fn tables_of(ledger: &Ledger, drawings: &[Drawing], document: &Document) -> Tables {
+    let block = |section: &Section| {
         let id = format!("{}-{}", document.id, slug(&section.heading));
-        block(&id, section, rows, ledger, drawings)
+        block(&id, section, ledger, drawings)
     };
     Tables {
         id: document.id.clone(),
         title: document.title.clone(),
         text: markdown(&document.text),
-        sections: document.sections.iter().enumerate().map(block).collect(),
+        sections: document.sections.iter().map(block).collect(),
     }
 }
 
-fn block(id: &str, section: &Section, rows: &[Row], ledger: &Ledger, drawings: &[Drawing]) -> Block {
+fn block(id: &str, section: &Section, ledger: &Ledger, drawings: &[Drawing]) -> Block {
     let Grid { left, header, rows: lines } = &section.grid;
     let line = |(index, entries): (usize, &Vec<Entry>)| {
-        let row = rows.get(index);
-        let keys = row.map(|row| row.keys.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap_or_default();
+        let keys = section.keys.get(index).map_or(&[][..], Vec::as_slice);
+        let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
         let first = entries.first().map_or("", |entry| &entry.text);
-        let is_summary = match row {
-            Some(row) => matches!(row.class, RowClass::Average { .. }),
-            None => first == "all" || first.starts_with("AVG") || first.starts_with("wins"),
-        };
+        let is_summary = first == "all" || first.starts_with("AVG") || first.starts_with("wins");
         let field = |(column, entry): (usize, &Entry)| {
             let title = header.get(column).map_or("", String::as_str);
             Field {
@@ -295,7 +286,7 @@ const SEEDS: &str = "seeds";
 
 /// Whether numbers below this title come from the ledger lines of their row, and not from the paper.
 fn is_ours(title: &str) -> bool {
-    ["ours", "diff"].contains(&title) || title.ends_with(" untrained")
+    ["ours", "diff", "drop", "AUROC", "AUPRC", "F1"].contains(&title) || title.ends_with(" untrained")
 }
 
 /// The figures that show one of these cells.
@@ -389,6 +380,8 @@ mod tests {
         for (title, expected) in [
             ("ours", true),
             ("diff", true),
+            ("drop", true),
+            ("AUROC", true),
             ("AUROC untrained", true),
             ("AUROC paper", false),
             ("trained", false),

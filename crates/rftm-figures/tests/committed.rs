@@ -121,7 +121,8 @@ fn tables_figures_and_ledger_lead_to_each_other() {
     assert!(line(&format!("<tr id=\"k{key}\"")).contains(&back));
     assert_eq!(page.matches(&format!("{back}: <a href=\"#k{key}\">")).count(), 9, "all figures of the cell");
     // Keys stand at our numbers and not at the paper's: three metrics, ours and the difference.
-    assert_eq!(row.matches(&format!("<td title=\"{key}\">")).count(), 6, "{row}");
+    // (With more seeds the key stands before theirs.)
+    assert_eq!(row.matches(&format!("<td title=\"{key}")).count(), 6, "{row}");
     let rows = page
         .lines()
         .filter(|line| line.starts_with("<tr id=\"table1-mnist-convention-release-at-most") && line.contains("#k"));

@@ -5,7 +5,8 @@ use std::path::Path;
 use crate::common::{catalogue, cell, check_golden, failed, full_variant, plan, record, strings, with, without_keys};
 use rftm_data::DatasetId;
 use rftm_experiments::{
-    Arm, Document, Ledger, LedgerWriter, Record, Scope, Selection, Variant, documents, tables, unplaced,
+    Arm, Document, Ledger, LedgerWriter, Outcome, Record, RowClass, SHOW_SUMMARY, Scope, Selection, Variant, documents,
+    tables, unplaced, with_summary,
 };
 use rftm_models::{Convention, ModelKind};
 
@@ -75,7 +76,7 @@ fn the_documents_are_the_golden_ones() {
     let ledger = ledger_of(ablation().into_iter().chain(readings()));
     let documents = found(&ledger);
     let ids: Vec<&str> = documents.iter().map(|document| document.id.as_str()).collect();
-    assert_eq!(ids, ["table1", "comparison", "cost", "table2", "untrained", "evidence"]);
+    assert_eq!(ids, ["summary", "table1", "comparison", "cost", "table2", "untrained", "evidence"]);
     ids.iter().for_each(|id| check_document(&documents, id));
 }
 
@@ -84,7 +85,7 @@ fn an_ablation_without_an_arm_and_readings_without_a_second_are_no_documents() {
     let full = full_variant();
     let whole = [with(cell(DatasetId::FashionMnist, 4, Rftm, 1997, full), [61.0, 12.0, 22.5])];
     let ids: Vec<String> = found(&ledger_of(whole)).into_iter().map(|document| document.id).collect();
-    assert_eq!(ids, ["table1", "cost"], "no pair, no arm, no second reading");
+    assert_eq!(ids, ["summary", "table1", "cost"], "no pair, no arm, no second reading");
     // An autoencoder cannot forget, so these are one cell.
     let forgetful = Variant { forget_at_inference: true, ..full };
     let ae = |variant| with(cell(DatasetId::Mnist, 0, Ae, 1997, variant), [80.0, 25.0, 36.0]);
@@ -132,7 +133,7 @@ fn a_number_agrees_within_two_deviations_and_a_point() {
         let ledger = ledger_of([with(cell(DatasetId::Mnist, 0, Rftm, 1997, full_variant()), [auroc, 50.0, 50.0])]);
         let catalogue = catalogue();
         let found = tables(&catalogue, catalogue.definition("table1").unwrap(), &ledger, &Scope::Everything);
-        let row = found[0].rows.iter().find(|row| row.model == Rftm && row.seeds_done == 1).unwrap();
+        let row = found[0].rows.iter().find(|row| row.model == Rftm && row.seeds.len() == 1).unwrap();
         assert_eq!(row.values[0].is_within(), Some(within), "{auroc}");
     }
 }
@@ -170,6 +171,76 @@ fn the_committed_tables_are_those_of_the_committed_ledger() {
         assert!(committed[name] == *text, "{name} is not what the ledger gives; run `cargo xtask report`");
     }
     assert!(unplaced(&catalogue(), &ledger).is_empty(), "every committed record is in a table");
+    let documents = found(&ledger);
+    let summary = documents.iter().find(|document| document.id == "summary").unwrap();
+    for name in SHOW_SUMMARY {
+        let text = std::fs::read_to_string(results.join("../..").join(name)).unwrap();
+        assert_eq!(with_summary(&text, summary), Some(text), "{name}: run `cargo xtask report`");
+    }
+}
+
+#[test]
+fn what_a_result_warns_of_stands_below_its_table() {
+    let full = full_variant();
+    let at = |class, kind| with(cell(DatasetId::Mnist, class, kind, 1997, full), [80.0, 30.0, 40.0]);
+    let (mut pruned, mut endless) = (at(0, ModelKind::MemAe), at(1, Rftm));
+    if let Outcome::Finished(finished) = &mut pruned.outcome {
+        finished.warnings.push("memory.empty_reads: 7 latents found no slot and read the zero vector".to_owned());
+    }
+    if let Outcome::Finished(finished) = &mut endless.outcome {
+        finished.hit_epoch_limit = true;
+    }
+    let documents = found(&ledger_of([pruned, endless, at(2, Rftm)]));
+    let table = documents.iter().find(|document| document.id == "table1").unwrap().markdown();
+    let expected = "Warnings:\n\n- mnist class 0, memae, seed 1997: memory.empty_reads: 7 latents found no slot and read the \
+                    zero vector\n- mnist class 1, rftm, seed 1997: ended by the limit of 300 epochs, not by early stopping\n";
+    assert!(table.contains(expected), "{table}");
+}
+
+#[test]
+fn models_over_different_seeds_do_not_compete() {
+    let full = full_variant();
+    let at = |kind, seed, auroc| with(cell(DatasetId::Mnist, 0, kind, seed, full), [auroc, 30.0, 40.0]);
+    let others = [Ae, ModelKind::MemAe, ModelKind::Mnad].map(|kind| at(kind, 1997, 80.0));
+    let wins = |records: Vec<Record>| {
+        let (catalogue, ledger) = (catalogue(), ledger_of(records));
+        let found = tables(&catalogue, catalogue.definition("table1").unwrap(), &ledger, &Scope::Everything);
+        let won: usize = found[0].wins.iter().flat_map(|wins| wins.counts).flatten().sum();
+        (won > 0, found[0].rows.iter().any(|row| row.values.iter().any(|value| value.best[1])))
+    };
+    let mut records = others.to_vec();
+    records.push(at(Rftm, 1997, 90.0));
+    assert_eq!(wins(records.clone()), (true, true));
+    records.push(at(Rftm, 2015, 91.0));
+    assert_eq!(wins(records), (false, false));
+}
+
+#[test]
+fn a_reading_has_the_classes_that_were_run_under_it() {
+    let full = full_variant();
+    let forgetful = Variant { forget_at_inference: true, ..full };
+    let at = |class, kind, variant| with(cell(DatasetId::Mnist, class, kind, 1997, variant), [80.0, 30.0, 40.0]);
+    let ledger = ledger_of([at(0, Ae, full), at(1, Ae, full), at(0, Rftm, full), at(0, Rftm, forgetful)]);
+    let catalogue = catalogue();
+    let found = tables(&catalogue, catalogue.definition("table1").unwrap(), &ledger, &Scope::Everything);
+    let table = found.iter().find(|table| table.variant.forget_at_inference).unwrap();
+    let classes: Vec<_> =
+        table.rows.iter().filter(|row| matches!(row.class, RowClass::Class { label: 1, .. })).collect();
+    assert!(classes.is_empty(), "an autoencoder, which cannot forget, is no reason for a row: {classes:?}");
+    assert!(table.rows.iter().any(|row| row.model == Ae), "beside RFTM it stands");
+}
+
+#[test]
+fn untrained_and_trained_are_compared_seed_by_seed() {
+    let full = full_variant();
+    let untrained = Variant { max_epochs: 0, ..full };
+    let at = |seed, variant, auroc| with(cell(DatasetId::Mnist, 0, Ae, seed, variant), [auroc, 30.0, 40.0]);
+    let ledger = ledger_of([at(1997, untrained, 50.0), at(2015, untrained, 60.0), at(2015, full, 75.0)]);
+    let catalogue = catalogue();
+    let found = tables(&catalogue, catalogue.definition("untrained").unwrap(), &ledger, &Scope::Everything);
+    let row = &found[0].rows[0];
+    assert_eq!(row.values[0].reference.map(|side| side.mean), Some(55.0));
+    assert_eq!((row.values[0].difference, row.seeds.len(), row.trained_seeds), (Some(15.0), 2, Some(1)));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use plotters::prelude::*;
-use rftm_experiments::{Catalogue, Comparison, Key, Ledger, MeanStd, Metric, RowClass, Scope, Table, tables};
+use rftm_experiments::{Catalogue, Comparison, Key, Ledger, MeanStd, Metric, RowClass, Scope, tables};
 
 use super::canvas::{
     Axes, FAINT, HPosition, INK, Mark, TEXT, VPosition, chart, legend, model_colour, model_title, plain, render, steps,
@@ -62,16 +62,8 @@ const LABEL: &str = "AUROC of every class and model as bars, the paper's values 
 /// All classes, so that a gap shows what has not run, and bars are as wide in every panel.
 fn sheet(catalogue: &Catalogue, ledger: &Ledger) -> Option<Sheet> {
     let definition = catalogue.definition("table1")?;
-    let usual = catalogue.variant(definition);
-    let shown = |table: &Table| {
-        let variant = table.variant;
-        variant.convention == usual.convention
-            && !variant.forget_at_inference
-            && variant.max_epochs == usual.max_epochs
-            && table.caution.is_none()
-    };
     let mut tables = tables(catalogue, definition, ledger, &Scope::Everything);
-    tables.retain(shown);
+    tables.retain(|table| table.is_default && table.caution.is_none());
     if tables.is_empty() {
         return None;
     }
@@ -93,7 +85,7 @@ fn sheet(catalogue: &Catalogue, ledger: &Ledger) -> Option<Sheet> {
                 let ours =
                     row.zip(place).and_then(|(row, place)| row.values.get(place)).and_then(|one: &Comparison| one.ours);
                 let paper = catalogue.paper.get(table.dataset, label, kind, Metric::Auroc);
-                let seeds = row.map_or(0, |row| row.seeds_done).to_string();
+                let seeds = row.map_or(0, |row| row.seeds.len()).to_string();
                 let named = [panel.clone(), class.clone(), kind.to_string(), seeds];
                 let keys = row.map_or(&[][..], |row| &row.keys).iter().map(Key::as_str).collect::<Vec<_>>().join(" ");
                 sheet.push(named.into_iter().chain(fields(ours)).chain(fields(paper)).chain([keys]).collect());
