@@ -93,6 +93,30 @@ fn folders_of_images_say_what_is_normal() {
 }
 
 #[test]
+fn an_output_that_cannot_be_meant_is_refused_before_the_work() {
+    let folder = Folder::new();
+    folder.write("train.csv", sums(60));
+    folder.ok("fit train.csv -o m.rftm --epochs 1 --model ae");
+    let model = fs::read(folder.path("m.rftm")).unwrap();
+    // Before the input is read: there is none.
+    assert!(folder.fails("fit none.csv -o nowhere/m.rftm", 1).contains("cannot write nowhere/m.rftm"));
+    assert!(folder.fails("fit none.csv -o .", 1).contains("cannot write .: "));
+    for (command, expected) in [
+        ("fit train.csv -o ./train.csv", "train.csv would be overwritten, and it is read"),
+        ("score m.rftm train.csv -o train.csv", "train.csv would be overwritten"),
+        ("score m.rftm train.csv -o m.rftm", "m.rftm would be overwritten"),
+        ("export m.rftm -o m.rftm", "m.rftm would be overwritten"),
+        ("export m.rftm -o -", "a graph is written to a file, not to standard output"),
+        ("threshold m.rftm --value 1 -o -", "a model is written to a file"),
+    ] {
+        let message = folder.fails(command, 2);
+        assert!(message.contains(expected), "{command}: {message}");
+    }
+    assert_eq!(folder.names(), ["m.rftm", "train.csv"]);
+    assert_eq!((folder.read("train.csv"), fs::read(folder.path("m.rftm")).unwrap()), (sums(60), model));
+}
+
+#[test]
 fn numbers_that_cannot_be_meant_are_a_wrong_command_line() {
     let folder = Folder::new();
     folder.write("train.csv", sums(60));

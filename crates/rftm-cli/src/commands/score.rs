@@ -10,11 +10,13 @@ use rftm::{Detector, Layout, write_atomic};
 use crate::args::{ReadArgs, ScoreArgs};
 use crate::exit::Interrupted;
 use crate::input::{self, Labels, Source, is_stdin};
+use crate::output;
 use crate::partial::Partial;
 use crate::progress::{Counter, Due, Tally, end_on_interrupt, interrupt};
 use crate::stream::{Sample, each_batch};
 
 pub(crate) fn run(args: &ScoreArgs) -> Result<()> {
+    output::is_none_of(&args.output, &[&args.on.model, &args.on.input])?;
     let detector = Detector::load(&args.on.model)?;
     let mut source = input::open(&args.on.input, &args.on.read, args.on.resize, detector.features(), Labels::None)?;
     let job = Job { args, detector: &detector, source: &mut *source, tally: Arc::new(Tally::new()) };
