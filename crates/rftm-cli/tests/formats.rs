@@ -51,6 +51,10 @@ fn a_folder_of_images() {
     assert!(
         folder.fails("fit mixed -o n.rftm", 1).contains("b.png has 14x9 pixels of 3 channels, mixed/a.png has 13x9")
     );
+    folder.write("mixed/0.png", "no png");
+    let message = folder.fails("fit mixed -o n.rftm --bad-lines skip", 1);
+    assert!(message.contains("b.png has 14x9 pixels of 3 channels, mixed/a.png has 13x9"), "{message}");
+    fs::remove_file(folder.path("mixed/0.png")).unwrap();
     image::GrayImage::from_pixel(13, 9, Luma([3])).save(folder.path("mixed/b.png")).unwrap();
     assert!(folder.fails("fit mixed -o n.rftm", 1).contains("convert them to the same colours"));
     fs::create_dir(folder.path("empty")).unwrap();
