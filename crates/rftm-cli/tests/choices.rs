@@ -10,9 +10,19 @@ use image::RgbImage;
 use ndarray::Array2;
 use ndarray_npy::WriteNpyExt;
 
+fn number(row: usize, column: usize) -> f32 {
+    ((row * 37 + column * 11) % 101) as f32 / 9.0
+}
+
 fn array(folder: &Folder, name: &str, columns: usize) {
-    let array = Array2::from_shape_fn((60, columns), |(row, column)| ((row * 37 + column * 11) % 101) as f32 / 9.0);
+    let array = Array2::from_shape_fn((60, columns), |(row, column)| number(row, column));
     array.write_npy(File::create(folder.path(name)).unwrap()).unwrap();
+}
+
+/// Columns of such an array as lines of a CSV.
+fn rows(columns: &[usize]) -> String {
+    let line = |row| columns.iter().map(|&column| number(row, column).to_string()).collect::<Vec<_>>().join(",");
+    (0..60).map(|row| line(row) + "\n").collect()
 }
 
 #[test]
@@ -40,12 +50,61 @@ fn columns_of_an_array_are_chosen_by_number() {
         // The model finds its columns in the whole array again.
         assert_eq!(folder.ok("score m.rftm four.npy").lines().count(), 61);
     }
-    assert!(folder.fails("fit four.npy -o n.rftm --label 5", 2).contains("--label: columns are named 1 to 4"));
+    let message = folder.fails("fit four.npy -o n.rftm --label 5", 2);
+    assert!(message.contains(r#"--label: four.npy has no column "5"; it has "1", "2", "3", "4""#), "{message}");
+    assert!(folder.fails("fit four.npy -o n.rftm --columns 1,2,1", 2).contains("\"1\" is named twice"));
     assert!(folder.fails("fit four.npy -o n.rftm --columns 1 --exclude 1", 2).contains("no column of four.npy"));
     assert!(folder.fails("fit four.npy -o n.rftm --categorical 1", 2).contains("make it a CSV"));
     array(&folder, "two.npy", 2);
     folder.ok("fit four.npy -o m.rftm --epochs 1 --columns 1,2,4");
     assert!(folder.fails("score m.rftm two.npy", 1).contains("the model was fitted on"));
+    // The order is the model's, also where the array has no other columns.
+    folder.ok("fit two.npy -o m.rftm --epochs 1 --model ae --columns 2,1");
+    folder.write("two.csv", "2,1\n".to_owned() + &rows(&[1, 0]));
+    let scores = folder.ok("score m.rftm two.npy");
+    assert_eq!(folder.ok("score m.rftm two.csv --header yes"), scores);
+}
+
+#[test]
+fn rows_of_an_array_are_left_out_as_lines_are() {
+    let folder = Folder::new();
+    let value = |(row, column): (usize, usize)| match (row, column) {
+        (2, 1) => f32::NAN,
+        (4, 0) => f32::INFINITY,
+        _ => number(row, column),
+    };
+    Array2::from_shape_fn((60, 2), value).write_npy(File::create(folder.path("gaps.npy")).unwrap()).unwrap();
+    let message = folder.fails("fit gaps.npy -o m.rftm --epochs 1 --model ae", 1);
+    assert!(message.contains("gaps.npy: row 3: column \"2\": the value is missing; fit with --missing"), "{message}");
+    let message = folder.fails("fit gaps.npy -o m.rftm --window 4 --bad-lines skip", 1);
+    assert!(message.contains("row 3") && message.contains("a window may not reach across"), "{message}");
+    let shown = folder.ok("fit gaps.npy -o m.rftm --epochs 1 --model ae --bad-lines skip");
+    assert!(shown.contains("42 to train, 5 to stop in time, 11 to calibrate"), "{shown}");
+    assert!(folder.fails("score m.rftm gaps.npy", 1).contains("row 3: column \"2\": the value is missing"));
+    let output = folder.rftm("score m.rftm gaps.npy --bad-lines skip").assert().success().get_output().clone();
+    let (scores, said) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let numbers: Vec<&str> = scores.lines().skip(1).take(4).map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!((numbers, scores.lines().count()), (vec!["1", "2", "4", "6"], 59));
+    assert!(said.contains("row 5: column \"1\": inf is not a finite number; left out"), "{said}");
+}
+
+#[test]
+fn flags_for_other_files_are_refused() {
+    let folder = Folder::new();
+    folder.write("train.csv", sums(60));
+    array(&folder, "three.npy", 3);
+    folder.ok("fit train.csv -o m.rftm --epochs 1 --model ae");
+    for (command, expected) in [
+        ("score m.rftm train.csv --array a", "--array is for NPZ files, train.csv is none"),
+        ("score m.rftm train.csv --resize", "--resize is for folders of images, train.csv is none"),
+        ("score m.rftm three.npy --delimiter ;", "--delimiter is for CSV files, three.npy is none"),
+        ("fit three.npy -o n.rftm --header no", "--header is for CSV files, three.npy is none"),
+        ("fit three.npy -o n.rftm --array a", "--array is for NPZ files"),
+        ("eval m.rftm three.npy --labels train.csv", "--labels: train.csv is neither NPY nor IDX"),
+    ] {
+        let message = folder.fails(command, 2);
+        assert!(message.contains(expected), "{command}: {message}");
+    }
 }
 
 #[test]

@@ -90,6 +90,16 @@ fn arrays() {
     assert!(fs::metadata(folder.path("deflated.npz")).unwrap().len() < 40 * 3 * 4);
     assert_eq!(folder.ok("score m.rftm deflated.npz"), scores);
 
+    // A bit of the numbers is not what it was.
+    let mut damaged = fs::read(folder.path("both.npz")).unwrap();
+    let length = damaged.len();
+    damaged[400] ^= 1;
+    folder.write("damaged.npz", &damaged);
+    let message = folder.fails("score m.rftm damaged.npz --array rows", 1);
+    assert!(message.contains("damaged.npz: array \"rows\": Invalid checksum"), "{message}");
+    folder.write("cut.npz", &damaged[..length - 9]);
+    assert!(folder.fails("score m.rftm cut.npz --array rows", 1).contains("cut.npz: no whole NPZ file"));
+
     let message = folder.fails("score m.rftm both.npz", 2);
     assert!(message.contains("--array") && message.contains("rows"), "{message}");
 
@@ -104,6 +114,8 @@ fn arrays() {
     folder.write("images-idx3-ubyte", idx);
     assert!(folder.ok("fit images.npy -o i.rftm --epochs 2").contains("images of 5x6 pixels and 1 channels"));
     folder.ok("fit images-idx3-ubyte -o j.rftm --epochs 2");
+    let message = folder.fails("fit labels.npy -o n.rftm --format idx", 1);
+    assert!(message.contains("labels.npy, byte 0: ") && !message.contains("xtask"), "{message}");
     assert_eq!(folder.ok("score i.rftm images.npy"), folder.ok("score j.rftm images-idx3-ubyte"));
     assert!(folder.fails("score m.rftm images.npy", 1).contains("the model was fitted on a table of 3 columns"));
     folder.write("cut.npy", &fs::read(folder.path("train.npy")).unwrap()[..200]);

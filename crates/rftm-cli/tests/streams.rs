@@ -216,7 +216,7 @@ fn a_row_of_an_array_is_named_by_its_number() {
     let array = Array2::from_shape_fn((400, 3), |(row, _)| if row == 270 { f32::INFINITY } else { row as f32 });
     array.write_npy(File::create(folder.path("new.npy")).unwrap()).unwrap();
     let message = folder.fails("score m.rftm new.npy", 1);
-    assert!(message.contains("new.npy: row 271, column \"x\": inf is not a finite number"), "{message}");
+    assert!(message.contains("new.npy: row 271: column \"x\": inf is not a finite number"), "{message}");
     let none = Array2::<f32>::zeros((40, 0));
     none.write_npy(File::create(folder.path("zero.npy")).unwrap()).unwrap();
     let message = folder.fails("fit zero.npy -o n.rftm", 1);
