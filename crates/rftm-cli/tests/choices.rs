@@ -89,6 +89,57 @@ fn rows_of_an_array_are_left_out_as_lines_are() {
 }
 
 #[test]
+fn columns_are_called_as_they_are() {
+    let folder = Folder::new();
+    let with = |names: &str| sums(60).replacen("x,y,sum", names, 1);
+    let fit = |flags: &[&str]| {
+        let mut command = folder.rftm("fit t.csv -o m.rftm --epochs 1 --model ae");
+        command.args(flags).output().unwrap()
+    };
+    let columns = || {
+        let shown = folder.ok("inspect m.rftm");
+        shown.lines().find_map(|line| line.strip_prefix("columns       ")).unwrap().to_owned()
+    };
+    folder.write("t.csv", with("\"a, b\",b,a"));
+    for (flags, width, expected) in [
+        (["--exclude", "a, b"], 2, "b, a"),
+        (["--exclude", "a , b"], 1, "a, b"),
+        (["--columns", "a, b"], 1, "a, b"),
+        (["--columns", "a,b"], 2, "a, b"),
+    ] {
+        assert!(fit(&flags).status.success(), "{flags:?}");
+        let shown = folder.ok("inspect m.rftm");
+        assert!(shown.contains(&format!("a table of {width} columns")) && columns() == expected, "{flags:?}: {shown}");
+    }
+    let said = String::from_utf8(fit(&["--exclude", "c"]).stderr).unwrap();
+    assert!(said.contains(r#"has no column "c"; it has "a, b", "b", "a""#), "{said}");
+
+    // A name that two columns have matters only if it is needed.
+    folder.write("t.csv", with("a,b,a"));
+    let said = String::from_utf8(fit(&[]).stderr).unwrap();
+    assert!(
+        said.contains("t.csv: two columns are called \"a\"; rename one, or leave both out with --exclude"),
+        "{said}"
+    );
+    for flags in [["--exclude", "a"], ["--columns", "b"], ["--label", "a"]] {
+        assert!(fit(&flags).status.success() && columns() == "b", "{flags:?}");
+    }
+    assert_eq!(folder.ok("score m.rftm t.csv").lines().count(), 61);
+    for (flags, code, expected) in [
+        (["--columns", "b,a"], 1, "two columns are called \"a\""),
+        (["--columns", "b,b"], 2, "--columns: \"b\" is named twice"),
+    ] {
+        let output = fit(&flags);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(code) && said.contains(expected), "{flags:?}: {said}");
+    }
+    folder.write("t.csv", with("a,b,c"));
+    assert!(fit(&[]).status.success());
+    folder.write("twice.csv", with("a,b,c").replace('\n', ",1\n").replacen("c,1", "c,a", 1));
+    assert!(folder.fails("score m.rftm twice.csv", 1).contains("twice.csv: two columns are called \"a\"; rename one"));
+}
+
+#[test]
 fn flags_for_other_files_are_refused() {
     let folder = Folder::new();
     folder.write("train.csv", sums(60));
@@ -105,6 +156,34 @@ fn flags_for_other_files_are_refused() {
         let message = folder.fails(command, 2);
         assert!(message.contains(expected), "{command}: {message}");
     }
+}
+
+#[test]
+fn labels_may_have_any_names() {
+    let folder = Folder::new();
+    folder.write("train.csv", sums(60));
+    folder.ok("fit train.csv -o m.rftm --epochs 1 --model ae");
+    let labelled = |last: &str| {
+        let label = |row: usize| match row {
+            0 => "type",
+            59 => last,
+            row => ["normal", "dos", "probe"][row % 3],
+        };
+        sums(59).lines().enumerate().map(|(row, line)| format!("{line},{}\n", label(row))).collect::<String>()
+    };
+    folder.write("test.csv", labelled("normal"));
+    let counts = |flags: &str| folder.ok(&format!("eval m.rftm test.csv --label type {flags}"));
+    for (flags, expected) in [
+        ("--anomaly dos", "39 normal, 20 anomalous"),
+        ("--anomaly dos,probe", "20 normal, 39 anomalous"),
+        ("--normal normal", "20 normal, 39 anomalous"),
+    ] {
+        assert!(counts(flags).contains(expected), "{flags}: {}", counts(flags));
+    }
+    folder.fails("eval m.rftm test.csv --label type --normal normal --anomaly dos", 2);
+    folder.write("test.csv", labelled(""));
+    let message = folder.fails("eval m.rftm test.csv --label type --anomaly dos", 1);
+    assert!(message.contains("test.csv:60: the label is empty"), "{message}");
 }
 
 #[test]

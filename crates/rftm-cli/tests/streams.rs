@@ -243,7 +243,7 @@ fn a_header_of_numbers_is_a_header_if_the_model_knows_it() {
     folder.write("years.csv", &years);
     let fit = |flags: &str| folder.rftm(&format!("fit years.csv -o m.rftm --epochs 1 {flags}")).output().unwrap();
     let said = |flags: &str| String::from_utf8(fit(flags).stderr).unwrap();
-    assert!(said("").contains("no header: columns are named 1, 2, 3; --header yes"));
+    assert!(said("").contains(r#"no header: columns are named "1", "2", "3"; --header yes"#));
     assert_eq!(folder.ok("score m.rftm years.csv").lines().count(), 62, "as in the fit, a row");
     // Names that are numbers of columns may be values: a row is not lost.
     folder.write("same.csv", "1,2,3\n4,5,9\n");

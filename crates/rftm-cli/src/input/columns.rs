@@ -8,9 +8,10 @@ use super::cut;
 use crate::args::FitArgs;
 use crate::exit::usage;
 
-/// A column that is to be used.
+/// A column that is to be used, and whether its values are categories.
 pub(crate) struct Chosen {
     pub(crate) at: usize,
+    pub(crate) is_categorical: bool,
 }
 
 /// The columns of a file that the flags of a fit leave.
@@ -23,6 +24,7 @@ pub(crate) fn choose(file: &str, names: &[String], args: &FitArgs) -> Result<Vec
     if let Some(label) = &args.label {
         left_out.extend(named(file, names, "label", label)?);
     }
+    let categorical = all(file, names, "categorical", &args.categorical)?;
     chosen.retain(|at| !left_out.contains(at));
     // That a file has no column is for the data to say.
     if chosen.is_empty() && !names.is_empty() {
@@ -39,7 +41,17 @@ pub(crate) fn choose(file: &str, names: &[String], args: &FitArgs) -> Result<Vec
             None => {}
         }
     }
-    Ok(chosen.into_iter().map(|at| Chosen { at }).collect())
+    Ok(chosen.into_iter().map(|at| Chosen { at, is_categorical: categorical.contains(&at) }).collect())
+}
+
+/// The column of a name, if there is one.
+pub(crate) fn find(file: &str, names: &[String], name: &str) -> Result<Option<usize>> {
+    let mut places = places(names, name);
+    let place = places.next();
+    match places.next() {
+        Some(_) => bail!("{file}: two columns are called {:?}; rename one", cut(name)),
+        None => Ok(place),
+    }
 }
 
 /// All columns that the values of a flag name: each a name, or several, separated by commas.
@@ -66,7 +78,7 @@ fn named<'a>(file: &str, names: &'a [String], flag: &str, name: &'a str) -> Resu
 }
 
 /// That there is no column that a flag names.
-fn unknown<T>(file: &str, names: &[String], flag: &str, name: &str) -> Result<T> {
+pub(crate) fn unknown<T>(file: &str, names: &[String], flag: &str, name: &str) -> Result<T> {
     usage(format!("--{flag}: {file} has no column {name:?}; it has {}", list(names)))
 }
 

@@ -3,10 +3,12 @@
 pub(crate) mod arrays;
 mod columns;
 pub(crate) mod csv;
+mod doubts;
 pub(crate) mod images;
+mod labels;
+mod levels;
 #[cfg(feature = "parquet")]
 mod parquet;
-mod precision;
 mod tap;
 mod text;
 
@@ -20,6 +22,8 @@ use sha2::{Digest, Sha256};
 use crate::args::{BadLines, FitArgs, Format, Header, ReadArgs};
 use crate::exit::usage;
 use crate::progress::Counter;
+
+pub(crate) use labels::{Labels, Values};
 
 /// Row after row.
 pub(crate) trait Source {
@@ -196,20 +200,6 @@ pub(crate) fn load(args: &FitArgs) -> Result<(Data, Origin)> {
     };
     let data = Data::new(layout, values).with_context(|| path.display().to_string())?;
     Ok((data, Origin { source, sha256: hex(hash) }))
-}
-
-/// Which rows of a file are anomalies, for `eval`.
-#[derive(Debug, Clone, Default)]
-pub(crate) enum Labels {
-    /// Nobody asked.
-    #[default]
-    None,
-    /// In a column of the CSV; the value of anomalies, if it is none of the usual ones.
-    Column(String, Option<String>),
-    /// By folder: all images but those in folders of this name.
-    Folder(String),
-    /// In a file of their own.
-    List(Vec<bool>),
 }
 
 /// The rows of data like those of the fit, one by one.
