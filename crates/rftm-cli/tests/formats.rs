@@ -137,6 +137,15 @@ fn windows_of_a_series() {
     assert_eq!(scores.lines().count(), 1 + 57);
     let through_a_pipe = folder.rftm("score m.rftm -").write_stdin(sums(120)).assert().success().get_output().clone();
     assert_eq!(String::from_utf8(through_a_pipe.stdout).unwrap(), scores);
+    for (flags, expected) in
+        [("", "5 rows, a window has 8: "), ("--bad-lines skip", "12 rows, a window has 8 without a gap: ")]
+    {
+        folder.write("short.csv", if flags.is_empty() { sums(5) } else { sums(7) + "1,2\n" + &sums(5)[8..] });
+        let output = folder.rftm(&format!("score m.rftm short.csv {flags}")).assert().success().get_output().clone();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(&format!("short.csv: {expected}nothing to score")), "{said}");
+        assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 1);
+    }
     let why = folder.ok("explain m.rftm train.csv --rows 3 --features 2");
     assert!(why.starts_with("rows 3 to 10: score") && why.contains('['), "{why}");
 }

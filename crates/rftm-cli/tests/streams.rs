@@ -146,6 +146,15 @@ fn what_waits_for_input_ends_at_once() {
         assert!(!folder.path("out.csv").exists());
         fs::remove_file(folder.path("out.csv.partial")).unwrap();
     }
+    // Nor need there be a first line. Who opens a pipe to write waits for the other side.
+    let talk = Talk::new(&folder, "score m.rftm pipe --format csv --stats");
+    let writer = File::options().write(true).open(&pipe).unwrap();
+    let (code, said) = talk.end("-INT");
+    assert!(code == Some(130) && said.contains("0 scores in"), "{code:?} {said}");
+    drop(writer);
+    let output = folder.rftm("score m.rftm - --stats").write_stdin("").assert().code(1).get_output().clone();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("0 scores in") && said.contains("standard input is empty"), "{said}");
     let mut talk = Talk::new(&folder, "score m.rftm - --stats");
     talk.write(&sums(2));
     assert_eq!([talk.answer(), talk.answer(), talk.answer()], ["row", "1", "2"]);

@@ -144,6 +144,10 @@ fn categories_as_other_programs_write_them() {
     // Of numbers with a gap pandas makes fractions.
     folder.write("new.csv", rows(["1.0", "2.0", "none"]));
     assert_eq!(folder.ok("score m.rftm new.csv"), scores);
+    let why = folder.ok("explain m.rftm new.csv --top 1 --json");
+    let why: serde_json::Value = serde_json::from_str(&why).unwrap();
+    let pattern = why["patterns"][0]["values"].as_array().unwrap();
+    assert!(pattern[0].is_f64() && ["1", "2", "none"].iter().any(|name| pattern[1] == *name), "{why}");
     folder.write("new.csv", rows(["1", "2", "gr\u{fc}n"]));
     for command in ["score m.rftm new.csv", "fit new.csv -o n.rftm --categorical kind"] {
         let message = folder.fails(command, 1);
