@@ -67,10 +67,12 @@ A feature's share is its part of the squared error. A feature can be unexpected 
     #[command(after_help = "\
 Examples:
   rftm eval m.rftm test.csv --label is_fraud
-  rftm eval m.rftm test.csv --label type --anomaly attack
+  rftm eval m.rftm test.csv --label type --anomaly dos,probe
+  rftm eval m.rftm test.csv --label type --normal normal
   rftm eval m.rftm test/ --normal good                 images; each subfolder is a class
 
-Labels 1, true, yes, anomaly are anomalous; 0, false, no, normal are not; --anomaly names another value.")]
+Labels 1, true, yes, anomaly are anomalous; 0, false, no, normal are not; --anomaly or --normal name other values.
+A row without a label is an error.")]
     Eval(EvalArgs),
     /// Change the threshold of a fitted model; nothing is trained.
     #[command(after_help = "\
@@ -119,7 +121,8 @@ pub(crate) struct ReadArgs {
     /// What separates cells; by default a comma, in .tsv files a tab.
     #[arg(long, value_name = "CHAR", value_parser = delimiter)]
     pub(crate) delimiter: Option<u8>,
-    /// What to do with a line that cannot be read: wrong number of cells, no number, a missing value.
+    /// What to do with a line that cannot be read: wrong number of cells, no number, a missing value. So with a row of an
+    /// array, and with an image.
     #[arg(long, value_enum, default_value_t = BadLines::Fail)]
     pub(crate) bad_lines: BadLines,
     /// Which array of an NPZ file; not needed if there is only one.
@@ -175,19 +178,20 @@ pub(crate) struct FitArgs {
     pub(crate) output: PathBuf,
     #[command(flatten)]
     pub(crate) read: ReadArgs,
-    /// Columns to use, by name (without a header, and of arrays, by number, from 1); all unless given.
-    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    /// Columns to use, by name (without a header, and of arrays, by number, from 1), separated by commas; all unless given.
+    /// The flag may be given again; a value that is the name of a column, with its commas, is that column.
+    #[arg(long, value_name = "NAMES")]
     pub(crate) columns: Vec<String>,
-    /// Columns not to use.
-    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    /// Columns not to use; "" is the one without a name, such as the row numbers that pandas writes.
+    #[arg(long, value_name = "NAMES")]
     pub(crate) exclude: Vec<String>,
     /// A column of labels: left out. (`eval` is what uses it.)
     #[arg(long, value_name = "NAME")]
     pub(crate) label: Option<String>,
     /// Columns of categories: each becomes one indicator for every value seen, and one for all others.
-    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    #[arg(long, value_name = "NAMES")]
     pub(crate) categorical: Vec<String>,
-    /// What becomes of missing values (empty, NA, NaN, null, ?).
+    /// What becomes of missing values: empty, NA, N/A, NaN, null, none, ?; in columns of categories only empty and NaN.
     #[arg(long, default_value_t)]
     pub(crate) missing: Missing,
     /// How columns are brought to a common size: zscore, robust (training rows contain outliers), minmax.
@@ -312,11 +316,12 @@ pub(crate) struct EvalArgs {
     /// The column of labels of a CSV.
     #[arg(long, value_name = "NAME")]
     pub(crate) label: Option<String>,
-    /// The label of anomalies; all others are normal.
-    #[arg(long, value_name = "VALUE", requires = "label")]
+    /// The labels of anomalies, separated by commas; all others are normal.
+    #[arg(long, value_name = "VALUES", requires = "label", conflicts_with = "normal")]
     pub(crate) anomaly: Option<String>,
-    /// The subfolder of normal images, with all below it; images in all others are anomalous.
-    #[arg(long, value_name = "FOLDER", conflicts_with = "label")]
+    /// With --label the labels of normal rows, separated by commas. Of images the subfolder of normal ones, with all below
+    /// it. All others are anomalous.
+    #[arg(long, value_name = "VALUES|FOLDER")]
     pub(crate) normal: Option<String>,
     /// Labels in a file of their own, for NPY, NPZ and IDX: an NPY file or an IDX file of labels; 0 is normal.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["label", "normal"])]

@@ -1,11 +1,12 @@
 //! From rows to batches of samples, in constant memory.
 
+use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Error, Result};
 use rftm::{Data, Layout};
 
-use crate::input::{Id, Next, Source};
+use crate::input::{Id, Next, Source, called};
 
 /// The most rows in a batch, and the most numbers.
 const BATCH: usize = 256;
@@ -28,8 +29,9 @@ pub(crate) fn each_batch(
     mut each: impl FnMut(&Data, &[Sample]) -> Result<bool>,
 ) -> Result<()> {
     let size = (BATCH_NUMBERS / layout.row_width()).clamp(1, BATCH);
-    let mut pending = Pending { path, layout, values: Vec::new(), ids: Vec::new(), skip: 0 };
+    let mut pending = Pending { path, layout, values: Vec::new(), ids: Vec::new(), skip: 0, samples: 0 };
     let mut fresh = 0;
+    let (mut rows, mut gaps) = (0, false);
     loop {
         // Asked before: a row may already be at hand, and then nobody waits.
         if fresh >= size || (fresh > 0 && source.waits()) {
@@ -43,6 +45,7 @@ pub(crate) fn each_batch(
             Ok(Next::Row(id)) => {
                 pending.keep(id);
                 fresh += 1;
+                rows += 1;
             }
             Ok(Next::Skipped) => {
                 fresh = 0;
@@ -50,9 +53,18 @@ pub(crate) fn each_batch(
                     return Ok(());
                 }
                 pending.gap();
+                gaps = true;
             }
             Ok(Next::End) => {
                 pending.hand_on(&mut each)?;
+                if let (Layout::Series { window, .. }, 0) = (layout, pending.samples) {
+                    let (path, apart) = (called(path), if gaps { " without a gap" } else { "" });
+                    // Standard error may be closed; that there is nothing is no failure.
+                    let _ = writeln!(
+                        io::stderr(),
+                        "rftm: {path}: {rows} rows, a window has {window}{apart}: nothing to score"
+                    );
+                }
                 return Ok(());
             }
             Err(error) => {
@@ -72,6 +84,8 @@ struct Pending<'a> {
     ids: Vec<Id>,
     /// Rows to drop before the next window begins: a stride may be longer than a window.
     skip: usize,
+    /// How many were handed on.
+    samples: usize,
 }
 
 impl Pending<'_> {
@@ -100,7 +114,7 @@ impl Pending<'_> {
         {
             *row = id.row as usize;
         }
-        Error::new(error).context(self.path.display().to_string())
+        Error::new(error).context(called(self.path))
     }
 
     fn hand_on(&mut self, each: &mut impl FnMut(&Data, &[Sample]) -> Result<bool>) -> Result<bool> {
@@ -118,6 +132,7 @@ impl Pending<'_> {
         };
         let samples: Vec<Sample> = (0..data.len()).map(sample).collect();
         let go_on = samples.is_empty() || each(&data, &samples)?;
+        self.samples += samples.len();
         let done = samples.len() * stride;
         let dropped = done.min(self.ids.len());
         self.skip += done - dropped;

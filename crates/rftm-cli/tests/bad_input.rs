@@ -34,7 +34,7 @@ fn a_fit_says_what_is_wrong_with_the_training_data() {
     check(&with("1,inf,3"), "", 1, "train.csv:32: column \"y\": \"inf\" is not a finite number");
     check(&sums(30).replacen("sum", "x", 1), "", 1, "two columns are called \"x\"");
     check(&sums(30), "--exclude x,y,sum", 2, "no column of train.csv is left");
-    check(&sums(30), "--columns z", 2, "--columns: train.csv has no column \"z\"; it has x, y, sum");
+    check(&sums(30), "--columns z", 2, r#"--columns: train.csv has no column "z"; it has "x", "y", "sum""#);
     check(&sums(30), "--window 12", 1, "19 windows; at least 32 are needed");
     check(&sums(30), "--batch-size 1", 2, "batch_size: 1");
     check(&sums(30), "--fpr 0.01", 2, "cannot be promised by 6 calibration scores");
@@ -88,8 +88,8 @@ fn scoring_says_what_does_not_fit_the_model() {
         assert!(message.contains(expected), "{expected:?} is not in {message:?}");
     };
     check("", "new.csv is empty");
-    check("x,y\n1,2\n", "new.csv lacks columns of the model: sum; it has x, y");
-    check("1,2\n3,4\n", "new.csv has 2 columns and no header, the model needs 3: x, y, sum");
+    check("x,y\n1,2\n", r#"new.csv lacks columns of the model: "sum"; it has "x", "y""#);
+    check("1,2\n3,4\n", r#"new.csv has 2 columns and no header, the model needs 3: "x", "y", "sum""#);
     check("x,y,sum\n1,2,three\n", "new.csv:2: column \"sum\": \"three\" is not a number");
     folder.write("empty/readme.txt", "nothing");
     assert!(folder.fails("score m.rftm empty", 1).contains("the model was fitted on a table"));

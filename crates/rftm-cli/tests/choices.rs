@@ -10,9 +10,19 @@ use image::RgbImage;
 use ndarray::Array2;
 use ndarray_npy::WriteNpyExt;
 
+fn number(row: usize, column: usize) -> f32 {
+    ((row * 37 + column * 11) % 101) as f32 / 9.0
+}
+
 fn array(folder: &Folder, name: &str, columns: usize) {
-    let array = Array2::from_shape_fn((60, columns), |(row, column)| ((row * 37 + column * 11) % 101) as f32 / 9.0);
+    let array = Array2::from_shape_fn((60, columns), |(row, column)| number(row, column));
     array.write_npy(File::create(folder.path(name)).unwrap()).unwrap();
+}
+
+/// Columns of such an array as lines of a CSV.
+fn rows(columns: &[usize]) -> String {
+    let line = |row| columns.iter().map(|&column| number(row, column).to_string()).collect::<Vec<_>>().join(",");
+    (0..60).map(|row| line(row) + "\n").collect()
 }
 
 #[test]
@@ -40,12 +50,140 @@ fn columns_of_an_array_are_chosen_by_number() {
         // The model finds its columns in the whole array again.
         assert_eq!(folder.ok("score m.rftm four.npy").lines().count(), 61);
     }
-    assert!(folder.fails("fit four.npy -o n.rftm --label 5", 2).contains("--label: columns are named 1 to 4"));
+    let message = folder.fails("fit four.npy -o n.rftm --label 5", 2);
+    assert!(message.contains(r#"--label: four.npy has no column "5"; it has "1", "2", "3", "4""#), "{message}");
+    assert!(folder.fails("fit four.npy -o n.rftm --columns 1,2,1", 2).contains("\"1\" is named twice"));
     assert!(folder.fails("fit four.npy -o n.rftm --columns 1 --exclude 1", 2).contains("no column of four.npy"));
     assert!(folder.fails("fit four.npy -o n.rftm --categorical 1", 2).contains("make it a CSV"));
     array(&folder, "two.npy", 2);
     folder.ok("fit four.npy -o m.rftm --epochs 1 --columns 1,2,4");
     assert!(folder.fails("score m.rftm two.npy", 1).contains("the model was fitted on"));
+    // The order is the model's, also where the array has no other columns.
+    folder.ok("fit two.npy -o m.rftm --epochs 1 --model ae --columns 2,1");
+    folder.write("two.csv", "2,1\n".to_owned() + &rows(&[1, 0]));
+    let scores = folder.ok("score m.rftm two.npy");
+    assert_eq!(folder.ok("score m.rftm two.csv --header yes"), scores);
+}
+
+#[test]
+fn rows_of_an_array_are_left_out_as_lines_are() {
+    let folder = Folder::new();
+    let value = |(row, column): (usize, usize)| match (row, column) {
+        (2, 1) => f32::NAN,
+        (4, 0) => f32::INFINITY,
+        _ => number(row, column),
+    };
+    Array2::from_shape_fn((60, 2), value).write_npy(File::create(folder.path("gaps.npy")).unwrap()).unwrap();
+    let message = folder.fails("fit gaps.npy -o m.rftm --epochs 1 --model ae", 1);
+    assert!(message.contains("gaps.npy: row 3: column \"2\": the value is missing; fit with --missing"), "{message}");
+    let message = folder.fails("fit gaps.npy -o m.rftm --window 4 --bad-lines skip", 1);
+    assert!(message.contains("row 3") && message.contains("a window may not reach across"), "{message}");
+    let shown = folder.ok("fit gaps.npy -o m.rftm --epochs 1 --model ae --bad-lines skip");
+    assert!(shown.contains("42 to train, 5 to stop in time, 11 to calibrate"), "{shown}");
+    assert!(folder.fails("score m.rftm gaps.npy", 1).contains("row 3: column \"2\": the value is missing"));
+    let output = folder.rftm("score m.rftm gaps.npy --bad-lines skip").assert().success().get_output().clone();
+    let (scores, said) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let numbers: Vec<&str> = scores.lines().skip(1).take(4).map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!((numbers, scores.lines().count()), (vec!["1", "2", "4", "6"], 59));
+    assert!(said.contains("row 5: column \"1\": inf is not a finite number; left out"), "{said}");
+}
+
+#[test]
+fn columns_are_called_as_they_are() {
+    let folder = Folder::new();
+    let with = |names: &str| sums(60).replacen("x,y,sum", names, 1);
+    let fit = |flags: &[&str]| {
+        let mut command = folder.rftm("fit t.csv -o m.rftm --epochs 1 --model ae");
+        command.args(flags).output().unwrap()
+    };
+    let columns = || {
+        let shown = folder.ok("inspect m.rftm");
+        shown.lines().find_map(|line| line.strip_prefix("columns       ")).unwrap().to_owned()
+    };
+    folder.write("t.csv", with("\"a, b\",b,a"));
+    for (flags, width, expected) in [
+        (["--exclude", "a, b"], 2, "b, a"),
+        (["--exclude", "a , b"], 1, "a, b"),
+        (["--columns", "a, b"], 1, "a, b"),
+        (["--columns", "a,b"], 2, "a, b"),
+    ] {
+        assert!(fit(&flags).status.success(), "{flags:?}");
+        let shown = folder.ok("inspect m.rftm");
+        assert!(shown.contains(&format!("a table of {width} columns")) && columns() == expected, "{flags:?}: {shown}");
+    }
+    let said = String::from_utf8(fit(&["--exclude", "c"]).stderr).unwrap();
+    assert!(said.contains(r#"has no column "c"; it has "a, b", "b", "a""#), "{said}");
+
+    // A name that two columns have matters only if it is needed.
+    folder.write("t.csv", with("a,b,a"));
+    let said = String::from_utf8(fit(&[]).stderr).unwrap();
+    assert!(
+        said.contains("t.csv: two columns are called \"a\"; rename one, or leave both out with --exclude"),
+        "{said}"
+    );
+    for flags in [["--exclude", "a"], ["--columns", "b"], ["--label", "a"]] {
+        assert!(fit(&flags).status.success() && columns() == "b", "{flags:?}");
+    }
+    assert_eq!(folder.ok("score m.rftm t.csv").lines().count(), 61);
+    for (flags, code, expected) in [
+        (["--columns", "b,a"], 1, "two columns are called \"a\""),
+        (["--columns", "b,b"], 2, "--columns: \"b\" is named twice"),
+    ] {
+        let output = fit(&flags);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(code) && said.contains(expected), "{flags:?}: {said}");
+    }
+    folder.write("t.csv", with("a,b,c"));
+    assert!(fit(&[]).status.success());
+    folder.write("twice.csv", with("a,b,c").replace('\n', ",1\n").replacen("c,1", "c,a", 1));
+    assert!(folder.fails("score m.rftm twice.csv", 1).contains("twice.csv: two columns are called \"a\"; rename one"));
+}
+
+#[test]
+fn flags_for_other_files_are_refused() {
+    let folder = Folder::new();
+    folder.write("train.csv", sums(60));
+    array(&folder, "three.npy", 3);
+    folder.ok("fit train.csv -o m.rftm --epochs 1 --model ae");
+    for (command, expected) in [
+        ("score m.rftm train.csv --array a", "--array is for NPZ files, train.csv is none"),
+        ("score m.rftm train.csv --resize", "--resize is for folders of images, train.csv is none"),
+        ("score m.rftm three.npy --delimiter ;", "--delimiter is for CSV files, three.npy is none"),
+        ("fit three.npy -o n.rftm --header no", "--header is for CSV files, three.npy is none"),
+        ("fit three.npy -o n.rftm --array a", "--array is for NPZ files"),
+        ("eval m.rftm three.npy --labels train.csv", "--labels: train.csv is neither NPY nor IDX"),
+    ] {
+        let message = folder.fails(command, 2);
+        assert!(message.contains(expected), "{command}: {message}");
+    }
+}
+
+#[test]
+fn labels_may_have_any_names() {
+    let folder = Folder::new();
+    folder.write("train.csv", sums(60));
+    folder.ok("fit train.csv -o m.rftm --epochs 1 --model ae");
+    let labelled = |last: &str| {
+        let label = |row: usize| match row {
+            0 => "type",
+            59 => last,
+            row => ["normal", "dos", "probe"][row % 3],
+        };
+        sums(59).lines().enumerate().map(|(row, line)| format!("{line},{}\n", label(row))).collect::<String>()
+    };
+    folder.write("test.csv", labelled("normal"));
+    let counts = |flags: &str| folder.ok(&format!("eval m.rftm test.csv --label type {flags}"));
+    for (flags, expected) in [
+        ("--anomaly dos", "39 normal, 20 anomalous"),
+        ("--anomaly dos,probe", "20 normal, 39 anomalous"),
+        ("--normal normal", "20 normal, 39 anomalous"),
+    ] {
+        assert!(counts(flags).contains(expected), "{flags}: {}", counts(flags));
+    }
+    folder.fails("eval m.rftm test.csv --label type --normal normal --anomaly dos", 2);
+    folder.write("test.csv", labelled(""));
+    let message = folder.fails("eval m.rftm test.csv --label type --anomaly dos", 1);
+    assert!(message.contains("test.csv:60: the label is empty"), "{message}");
 }
 
 #[test]
@@ -90,6 +228,30 @@ fn folders_of_images_say_what_is_normal() {
     let message = folder.fails("eval m.rftm test --normal god", 2);
     assert!(message.contains("no folder \"god\"") && message.contains("camera0, camera1, good, hole"), "{message}");
     assert!(folder.fails("fit test/hole -o m.rftm --label 1", 2).contains("--label names columns"));
+}
+
+#[test]
+fn an_output_that_cannot_be_meant_is_refused_before_the_work() {
+    let folder = Folder::new();
+    folder.write("train.csv", sums(60));
+    folder.ok("fit train.csv -o m.rftm --epochs 1 --model ae");
+    let model = fs::read(folder.path("m.rftm")).unwrap();
+    // Before the input is read: there is none.
+    assert!(folder.fails("fit none.csv -o nowhere/m.rftm", 1).contains("cannot write nowhere/m.rftm"));
+    assert!(folder.fails("fit none.csv -o .", 1).contains("cannot write .: "));
+    for (command, expected) in [
+        ("fit train.csv -o ./train.csv", "train.csv would be overwritten, and it is read"),
+        ("score m.rftm train.csv -o train.csv", "train.csv would be overwritten"),
+        ("score m.rftm train.csv -o m.rftm", "m.rftm would be overwritten"),
+        ("export m.rftm -o m.rftm", "m.rftm would be overwritten"),
+        ("export m.rftm -o -", "a graph is written to a file, not to standard output"),
+        ("threshold m.rftm --value 1 -o -", "a model is written to a file"),
+    ] {
+        let message = folder.fails(command, 2);
+        assert!(message.contains(expected), "{command}: {message}");
+    }
+    assert_eq!(folder.names(), ["m.rftm", "train.csv"]);
+    assert_eq!((folder.read("train.csv"), fs::read(folder.path("m.rftm")).unwrap()), (sums(60), model));
 }
 
 #[test]

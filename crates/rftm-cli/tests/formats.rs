@@ -51,6 +51,10 @@ fn a_folder_of_images() {
     assert!(
         folder.fails("fit mixed -o n.rftm", 1).contains("b.png has 14x9 pixels of 3 channels, mixed/a.png has 13x9")
     );
+    folder.write("mixed/0.png", "no png");
+    let message = folder.fails("fit mixed -o n.rftm --bad-lines skip", 1);
+    assert!(message.contains("b.png has 14x9 pixels of 3 channels, mixed/a.png has 13x9"), "{message}");
+    fs::remove_file(folder.path("mixed/0.png")).unwrap();
     image::GrayImage::from_pixel(13, 9, Luma([3])).save(folder.path("mixed/b.png")).unwrap();
     assert!(folder.fails("fit mixed -o n.rftm", 1).contains("convert them to the same colours"));
     fs::create_dir(folder.path("empty")).unwrap();
@@ -86,6 +90,16 @@ fn arrays() {
     assert!(fs::metadata(folder.path("deflated.npz")).unwrap().len() < 40 * 3 * 4);
     assert_eq!(folder.ok("score m.rftm deflated.npz"), scores);
 
+    // A bit of the numbers is not what it was.
+    let mut damaged = fs::read(folder.path("both.npz")).unwrap();
+    let length = damaged.len();
+    damaged[400] ^= 1;
+    folder.write("damaged.npz", &damaged);
+    let message = folder.fails("score m.rftm damaged.npz --array rows", 1);
+    assert!(message.contains("damaged.npz: array \"rows\": Invalid checksum"), "{message}");
+    folder.write("cut.npz", &damaged[..length - 9]);
+    assert!(folder.fails("score m.rftm cut.npz --array rows", 1).contains("cut.npz: no whole NPZ file"));
+
     let message = folder.fails("score m.rftm both.npz", 2);
     assert!(message.contains("--array") && message.contains("rows"), "{message}");
 
@@ -100,6 +114,8 @@ fn arrays() {
     folder.write("images-idx3-ubyte", idx);
     assert!(folder.ok("fit images.npy -o i.rftm --epochs 2").contains("images of 5x6 pixels and 1 channels"));
     folder.ok("fit images-idx3-ubyte -o j.rftm --epochs 2");
+    let message = folder.fails("fit labels.npy -o n.rftm --format idx", 1);
+    assert!(message.contains("labels.npy, byte 0: ") && !message.contains("xtask"), "{message}");
     assert_eq!(folder.ok("score i.rftm images.npy"), folder.ok("score j.rftm images-idx3-ubyte"));
     assert!(folder.fails("score m.rftm images.npy", 1).contains("the model was fitted on a table of 3 columns"));
     folder.write("cut.npy", &fs::read(folder.path("train.npy")).unwrap()[..200]);
@@ -121,6 +137,15 @@ fn windows_of_a_series() {
     assert_eq!(scores.lines().count(), 1 + 57);
     let through_a_pipe = folder.rftm("score m.rftm -").write_stdin(sums(120)).assert().success().get_output().clone();
     assert_eq!(String::from_utf8(through_a_pipe.stdout).unwrap(), scores);
+    for (flags, expected) in
+        [("", "5 rows, a window has 8: "), ("--bad-lines skip", "12 rows, a window has 8 without a gap: ")]
+    {
+        folder.write("short.csv", if flags.is_empty() { sums(5) } else { sums(7) + "1,2\n" + &sums(5)[8..] });
+        let output = folder.rftm(&format!("score m.rftm short.csv {flags}")).assert().success().get_output().clone();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(&format!("short.csv: {expected}nothing to score")), "{said}");
+        assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 1);
+    }
     let why = folder.ok("explain m.rftm train.csv --rows 3 --features 2");
     assert!(why.starts_with("rows 3 to 10: score") && why.contains('['), "{why}");
 }

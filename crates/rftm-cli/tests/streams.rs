@@ -146,6 +146,15 @@ fn what_waits_for_input_ends_at_once() {
         assert!(!folder.path("out.csv").exists());
         fs::remove_file(folder.path("out.csv.partial")).unwrap();
     }
+    // Nor need there be a first line. Who opens a pipe to write waits for the other side.
+    let talk = Talk::new(&folder, "score m.rftm pipe --format csv --stats");
+    let writer = File::options().write(true).open(&pipe).unwrap();
+    let (code, said) = talk.end("-INT");
+    assert!(code == Some(130) && said.contains("0 scores in"), "{code:?} {said}");
+    drop(writer);
+    let output = folder.rftm("score m.rftm - --stats").write_stdin("").assert().code(1).get_output().clone();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("0 scores in") && said.contains("standard input is empty"), "{said}");
     let mut talk = Talk::new(&folder, "score m.rftm - --stats");
     talk.write(&sums(2));
     assert_eq!([talk.answer(), talk.answer(), talk.answer()], ["row", "1", "2"]);
@@ -216,7 +225,7 @@ fn a_row_of_an_array_is_named_by_its_number() {
     let array = Array2::from_shape_fn((400, 3), |(row, _)| if row == 270 { f32::INFINITY } else { row as f32 });
     array.write_npy(File::create(folder.path("new.npy")).unwrap()).unwrap();
     let message = folder.fails("score m.rftm new.npy", 1);
-    assert!(message.contains("new.npy: row 271, column \"x\": inf is not a finite number"), "{message}");
+    assert!(message.contains("new.npy: row 271: column \"x\": inf is not a finite number"), "{message}");
     let none = Array2::<f32>::zeros((40, 0));
     none.write_npy(File::create(folder.path("zero.npy")).unwrap()).unwrap();
     let message = folder.fails("fit zero.npy -o n.rftm", 1);
@@ -243,7 +252,7 @@ fn a_header_of_numbers_is_a_header_if_the_model_knows_it() {
     folder.write("years.csv", &years);
     let fit = |flags: &str| folder.rftm(&format!("fit years.csv -o m.rftm --epochs 1 {flags}")).output().unwrap();
     let said = |flags: &str| String::from_utf8(fit(flags).stderr).unwrap();
-    assert!(said("").contains("no header: columns are named 1, 2, 3; --header yes"));
+    assert!(said("").contains(r#"no header: columns are named "1", "2", "3"; --header yes"#));
     assert_eq!(folder.ok("score m.rftm years.csv").lines().count(), 62, "as in the fit, a row");
     // Names that are numbers of columns may be values: a row is not lost.
     folder.write("same.csv", "1,2,3\n4,5,9\n");

@@ -110,8 +110,50 @@ fn numbers_that_32_bits_cannot_tell_apart_are_named() {
         let output = folder.rftm(FIT).assert().success().get_output().clone();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(said.contains("column \"id\": 32 bits tell only about 2 of its values apart"), named, "{said}");
+        assert!(said.contains("column \"id\" only ever grows: a row number or a time?"), "{said}");
         assert!(!said.contains("\"sum\""), "{said}");
     }
+    // As pandas writes its index.
+    folder.write("train.csv", with(0).replacen("id,", ",", 1));
+    let said = |flags: &str| {
+        let output = folder.rftm(&format!("{FIT} {flags}")).assert().success().get_output().clone();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let with_index = said("");
+    assert!(
+        with_index.contains(r#"column "" only ever grows"#) && with_index.contains(r#"--exclude """#),
+        "{with_index}"
+    );
+    assert_eq!(said("--exclude="), "");
+    assert!(folder.ok("inspect m.rftm").contains("columns       x, y, sum\n"));
+}
+
+#[test]
+fn categories_as_other_programs_write_them() {
+    let folder = Folder::new();
+    let rows = |kinds: [&str; 3]| -> Vec<u8> {
+        let row = |i: usize| format!("{},{}\n", i % 7, kinds[i % 3]);
+        let text = "x,kind\n".to_owned() + &(0..60).map(row).collect::<String>();
+        // Latin-1.
+        text.chars().map(|letter| letter as u8).collect()
+    };
+    folder.write("train.csv", rows(["1", "2", "none"]));
+    folder.ok("fit train.csv -o m.rftm --epochs 1 --categorical kind");
+    assert!(folder.ok("inspect m.rftm").contains("kind (1 | 2 | none)"));
+    let scores = folder.ok("score m.rftm train.csv");
+    // Of numbers with a gap pandas makes fractions.
+    folder.write("new.csv", rows(["1.0", "2.0", "none"]));
+    assert_eq!(folder.ok("score m.rftm new.csv"), scores);
+    let why = folder.ok("explain m.rftm new.csv --top 1 --json");
+    let why: serde_json::Value = serde_json::from_str(&why).unwrap();
+    let pattern = why["patterns"][0]["values"].as_array().unwrap();
+    assert!(pattern[0].is_f64() && ["1", "2", "none"].iter().any(|name| pattern[1] == *name), "{why}");
+    folder.write("new.csv", rows(["1", "2", "gr\u{fc}n"]));
+    for command in ["score m.rftm new.csv", "fit new.csv -o n.rftm --categorical kind"] {
+        let message = folder.fails(command, 1);
+        assert!(message.contains("new.csv:4: column \"kind\": \"gr\u{fffd}n\" is not UTF-8: convert"), "{message}");
+    }
+    assert_eq!(folder.ok("score m.rftm new.csv --bad-lines skip").lines().count(), 41);
 }
 
 #[test]

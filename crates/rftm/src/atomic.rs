@@ -1,6 +1,8 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 use crate::{Error, Result};
 
@@ -22,22 +24,8 @@ pub fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Resul
         };
         return direct().map_err(refuse);
     }
-    let before = fs::metadata(path).ok();
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let folder = match target.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
     let replace = || {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".rftm-").suffix(".partial");
-        // A temporary file is the owner's alone; the file it becomes should follow the umask like any other.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let partial = builder.tempfile_in(folder)?;
-        if let Some(before) = &before {
-            partial.as_file().set_permissions(before.permissions())?;
-        }
+        let (partial, target) = partial(path)?;
         let mut out = BufWriter::new(&partial);
         write(&mut out)?;
         out.flush()?;
@@ -47,6 +35,40 @@ pub fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Resul
         Ok(())
     };
     replace().map_err(refuse)
+}
+
+/// Whether [`write_atomic`] could write a path now, to be asked before what is to be written takes an hour to compute.
+///
+/// # Errors
+/// [`Error::Io`] with the path: it is a folder, or no file can be made beside it.
+pub fn check_writable(path: &Path) -> Result<()> {
+    let tried = match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        // To open a pipe is to wait for somebody who reads it.
+        Ok(metadata) if !metadata.is_file() => Ok(()),
+        _ => partial(path).map(drop),
+    };
+    tried.map_err(|source| Error::Io { action: "write", path: path.to_owned(), source })
+}
+
+/// A temporary file beside a path, with the permissions that it will have, and the path that it will replace.
+fn partial(path: &Path) -> io::Result<(NamedTempFile, PathBuf)> {
+    let before = fs::metadata(path).ok();
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let folder = match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".rftm-").suffix(".partial");
+    // A temporary file is the owner's alone; the file it becomes should follow the umask like any other.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let partial = builder.tempfile_in(folder)?;
+    if let Some(before) = before {
+        partial.as_file().set_permissions(before.permissions())?;
+    }
+    Ok((partial, target))
 }
 
 #[cfg(test)]
@@ -63,6 +85,9 @@ mod tests {
         assert!(error.to_string().starts_with("cannot write "), "{error}");
         assert_eq!(fs::read(&path).unwrap(), b"first");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no partial file is left");
+        check_writable(&path).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nor is one by asking");
+        assert!(check_writable(folder.path()).is_err() && check_writable(&folder.path().join("no/model")).is_err());
         write_atomic(&path, |out| out.write_all(b"third")).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"third");
     }

@@ -232,6 +232,7 @@ impl Plan<'_> {
             TrainOutcome::Interrupted { epoch } => return Err(Error::Interrupted { epoch }),
         };
         report.warnings.extend(idle(report.best_validation_loss, validation.variance()));
+        report.warnings.extend(moved(data, &split.rows));
         let training = Training {
             config,
             samples: split.train.len(),
@@ -279,6 +280,32 @@ fn idle(loss: f64, variance: f64) -> Option<String> {
              little. More epochs or patience may help, or the numbers do not depend on each other"
         )
     })
+}
+
+/// What to say of columns of numbers that are the same in all rows that train, and not in all others.
+fn moved(data: &Data, rows: &[u32]) -> Vec<String> {
+    let layout = data.layout();
+    if matches!(layout, Layout::Images { .. }) {
+        return Vec::new();
+    }
+    let others = data.values().len() / layout.row_width() - rows.len();
+    let warning = |index: usize| {
+        let mut known = rows.iter().map(|&row| data.row(row as usize)[index]).filter(|value| !value.is_nan());
+        let value = known.next()?;
+        let differs = |other: f32| other != value && !other.is_nan();
+        if layout.levels(index).is_some() || known.any(differs) {
+            return None;
+        }
+        let count = data.column(index).filter(|&other| differs(other)).count();
+        (count > 0).then(|| {
+            format!(
+                "column {:?} is {value} in all training rows but not in {count} of the {others} others: it counts for \
+                 much; leave it out (--exclude) or make it one of categories (--categorical)",
+                layout.name(index)
+            )
+        })
+    };
+    (0..layout.row_width()).filter_map(warning).collect()
 }
 
 fn checksum(data: &Data) -> String {

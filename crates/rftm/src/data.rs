@@ -291,6 +291,11 @@ impl Data {
         let width = self.layout.row_width();
         &self.values[index * width..][..width]
     }
+
+    /// A number of every row.
+    pub(crate) fn column(&self, index: usize) -> impl Iterator<Item = f32> {
+        self.values.chunks_exact(self.layout.row_width()).map(move |row| row[index])
+    }
 }
 
 impl Samples for Data {

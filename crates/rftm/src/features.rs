@@ -145,7 +145,7 @@ impl Features {
                 Missing::Median => quantile(&values, 0.5)? as f32,
                 _ => (values.iter().map(|&x| f64::from(x)).sum::<f64>() / values.len() as f64) as f32,
             });
-            features.affine.push(Affine::learn(scaling, &values)?);
+            features.affine.push(Affine::learn(scaling, &values, data.column(index))?);
         }
         if missing == Missing::Refuse {
             features.fill.clear();

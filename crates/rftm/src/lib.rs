@@ -16,7 +16,7 @@ mod scaling;
 mod split;
 mod threshold;
 
-pub use atomic::write_atomic;
+pub use atomic::{check_writable, write_atomic};
 pub use builder::{Builder, Plan};
 pub use card::{Card, Origin, Training};
 pub use data::{Column, Data, Layout};

@@ -65,6 +65,10 @@ const CONSTANT: f64 = 1e-4;
 /// The same for a column that was always 0, where "one in ten thousand" says nothing.
 const ALWAYS_ZERO: f64 = 1e-3;
 
+/// What a constant column becomes in a row that was held out from the training counts at most so many deviations, as a
+/// category that was not seen does: in thousands of them, one calibration row would put the threshold above everything.
+const MOVED: f64 = 10.0;
+
 /// Deviation below which the indicator of a category is not stretched, not even if no row or every row has it: a category
 /// of one row in ten thousand would outweigh a hundred other columns.
 const CATEGORY_FLOOR: f64 = 0.1;
@@ -92,18 +96,22 @@ impl Affine {
     /// Pixels in 0..=255 to [-1, 1], as everywhere in this project.
     pub(crate) const PIXELS: Self = Self { shift: 127.5, scale: 1.0 / 127.5 };
 
-    fn constant(value: f64) -> Self {
-        Self::new(value, if value == 0.0 { ALWAYS_ZERO } else { CONSTANT * value.abs() })
+    fn constant(value: f64, farthest: f64) -> Self {
+        let length = if value == 0.0 { ALWAYS_ZERO } else { CONSTANT * value.abs() };
+        Self::new(value, length.max(farthest / MOVED))
     }
 
-    /// Learned from the values of a column, of which there is at least one.
+    /// Learned from the values of a column in training rows, of which there is at least one; if they are all the same,
+    /// from `all` its values, too: the training rows do not tell how far it goes.
     ///
     /// # Errors
     /// Values that are not finite.
-    pub(crate) fn learn(scaling: Scaling, values: &[f32]) -> Result<Self> {
+    pub(crate) fn learn(scaling: Scaling, values: &[f32], all: impl Iterator<Item = f32>) -> Result<Self> {
         let first = values[0];
         if values.iter().all(|&value| value == first) {
-            return Ok(Self::constant(f64::from(first)));
+            let value = f64::from(first);
+            // A missing value is not the larger of two.
+            return Ok(Self::constant(value, all.map(|x| (f64::from(x) - value).abs()).fold(0.0, f64::max)));
         }
         Ok(match scaling {
             Scaling::Zscore => Self::deviation(values),
@@ -155,12 +163,14 @@ pub(crate) fn quantile(values: &[f32], q: f64) -> Result<f64> {
 
 #[cfg(test)]
 mod tests {
+    use std::iter::empty;
+
     use super::*;
 
     #[test]
     fn each_scaling_puts_its_landmarks_in_place() {
         let check = |scaling, values: &[f32], at: &[(f32, f32)]| {
-            let affine = Affine::learn(scaling, values).unwrap();
+            let affine = Affine::learn(scaling, values, empty()).unwrap();
             for &(x, expected) in at {
                 assert!((affine.apply(x) - expected).abs() < 1e-5, "{scaling} {x}: {}", affine.apply(x));
                 assert!((affine.undo(expected) - x).abs() < 1e-4 * (1.0 + x.abs()), "{scaling} back to {x}");
@@ -176,13 +186,17 @@ mod tests {
     fn any_change_of_a_constant_column_is_many_deviations() {
         for scaling in Scaling::ALL {
             let check = |constant: f32, new: f32| {
-                let affine = Affine::learn(scaling, &[constant; 4]).unwrap();
+                let affine = Affine::learn(scaling, &[constant; 4], empty()).unwrap();
                 assert_eq!(affine.apply(constant), 0.0);
                 assert!(affine.apply(new).abs() > 9.0, "{constant} to {new}: {}", affine.apply(new));
             };
             check(0.0, 1.0);
             check(1000.0, 1001.0);
             check(-3.5e-6, -3.6e-6);
+            // What rows that were held out have is odd, but not beyond all measure.
+            let learn = |all: [f32; 3]| Affine::learn(scaling, &[0.0; 4], all.into_iter()).unwrap();
+            assert_eq!([learn([0.0, f32::NAN, 1.0]), learn([0.0, -4.0, 1.0])].map(|it| it.apply(1.0)), [10.0, 2.5]);
+            assert_eq!(learn([0.0; 3]), Affine::learn(scaling, &[0.0; 4], empty()).unwrap());
         }
         assert!(Affine::anything_else(0.0).apply(1.0) > 9.0);
         assert!(Affine::anything_else(1.0).apply(0.0) < -9.0);
@@ -217,7 +231,7 @@ mod tests {
                 [-f32::MAX, 0.0, f32::MAX],
                 [f32::MIN_POSITIVE, 1e-39, 2e-39],
             ] {
-                let affine = Affine::learn(scaling, &values).unwrap();
+                let affine = Affine::learn(scaling, &values, empty()).unwrap();
                 let scaled = values.map(|x| affine.apply(x));
                 assert!(
                     affine.scale.is_normal() && (1.0 / affine.scale).is_normal(),
@@ -231,7 +245,7 @@ mod tests {
     #[test]
     fn a_time_stamp_keeps_its_deviation() {
         let values: Vec<f32> = (0..1000).map(|second| 1.7e9 + 1024.0 * second as f32).collect();
-        let affine = Affine::learn(Scaling::Zscore, &values).unwrap();
+        let affine = Affine::learn(Scaling::Zscore, &values, empty()).unwrap();
         assert!((affine.apply(values[999]) - 3_f32.sqrt()).abs() < 1e-2);
     }
 }

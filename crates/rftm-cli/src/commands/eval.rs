@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::args::EvalArgs;
 use crate::exit::usage;
-use crate::input::{self, Labels, arrays};
+use crate::input::{self, Labels, Values, arrays};
 use crate::progress::Counter;
 use crate::stream::each_batch;
 
@@ -28,7 +28,14 @@ struct Evaluation {
 pub(crate) fn run(args: &EvalArgs) -> Result<()> {
     let detector = Detector::load(&args.on.model)?;
     let labels = match (&args.label, &args.labels, &args.normal) {
-        (Some(column), ..) => Labels::Column(column.clone(), args.anomaly.clone()),
+        (Some(column), _, normal) => {
+            let values = match (&args.anomaly, normal) {
+                (Some(values), _) => Values::Anomalous(values.clone()),
+                (None, Some(values)) => Values::Normal(values.clone()),
+                (None, None) => Values::Usual,
+            };
+            Labels::Column(column.clone(), values)
+        }
         (_, Some(file), _) => Labels::List(arrays::labels(file)?),
         (.., Some(normal)) => Labels::Folder(normal.clone()),
         _ => return usage("say where the labels are: --label COLUMN, --normal FOLDER or --labels FILE"),

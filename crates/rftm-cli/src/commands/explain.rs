@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use rftm::{Contribution, Data, Detector, Explanation, Layout, Pattern};
+use rftm::{Contribution, Data, Detector, Explanation, Features, Layout, Pattern, Value};
 use serde::Serialize;
 
 use crate::args::ExplainArgs;
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<()> {
         let data = Data::new(layout.clone(), kept.values.clone())?;
         let Some(why) = detector.explain(&data, &[0], args.patterns)?.pop() else { continue };
         if args.json {
-            let text = serde_json::to_string(&Line::new(kept, &why, args.features, layout))?;
+            let text = serde_json::to_string(&Line::new(kept, &why, args.features, detector.features()))?;
             writeln!(out, "{text}")?;
         } else {
             write_text(&mut out, &detector, kept, &why, args.features)?;
@@ -194,14 +194,28 @@ struct Line<'a> {
     p_value: f64,
     anomalous: bool,
     features: &'a [Contribution],
-    patterns: &'a [Pattern],
+    patterns: Vec<Slot>,
+}
+
+/// A pattern as JSON: of categories their names.
+#[derive(Serialize)]
+struct Slot {
+    slot: usize,
+    weight: f32,
+    values: Vec<Value>,
 }
 
 impl<'a> Line<'a> {
-    fn new(kept: &'a Kept, why: &'a Explanation, features: usize, layout: &Layout) -> Self {
+    fn new(kept: &'a Kept, why: &'a Explanation, features: usize, known: &Features) -> Self {
         let image = kept.sample.first.name.as_deref();
         // Decoded pixels are in the heat map's file; as text they would bury the rest.
-        let patterns = if matches!(layout, Layout::Images { .. }) { &[] } else { &why.patterns[..] };
+        let patterns = if matches!(known.layout, Layout::Images { .. }) { &[] } else { &why.patterns[..] };
+        let slot = |pattern: &Pattern| Slot {
+            slot: pattern.slot,
+            weight: pattern.weight,
+            values: pattern.values.iter().enumerate().map(|(index, &value)| known.value(index, value)).collect(),
+        };
+        let patterns = patterns.iter().map(slot).collect();
         Self {
             row: kept.sample.first.row,
             last_row: kept.sample.last,

@@ -5,8 +5,11 @@ use rftm::{Detector, Layout, write_atomic};
 
 use crate::args::ExportArgs;
 use crate::commands::inspect;
+use crate::output;
 
 pub(crate) fn run(args: &ExportArgs) -> Result<()> {
+    output::is_file(&args.output, "a graph")?;
+    output::is_none_of(&args.output, &[&args.model])?;
     let detector = Detector::load(&args.model)?;
     let graph = detector.export_onnx()?;
     write_atomic(&args.output, |out| out.write_all(&graph))?;

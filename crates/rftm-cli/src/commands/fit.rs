@@ -1,18 +1,17 @@
 use std::io::{self, Write};
 
 use anyhow::{Context, Result};
-use rftm::Detector;
+use rftm::{Detector, check_writable};
 
 use crate::args::FitArgs;
 use crate::commands::inspect;
-use crate::exit::usage;
-use crate::input;
 use crate::progress::{Watch, interrupt};
+use crate::{input, output};
 
 pub(crate) fn run(args: FitArgs) -> Result<()> {
-    if args.output.as_os_str() == "-" {
-        return usage("--output: a model is written to a file, not to standard output");
-    }
+    output::is_file(&args.output, "a model")?;
+    output::is_none_of(&args.output, &[&args.input])?;
+    check_writable(&args.output)?;
     let (data, origin) = input::load(&args)?;
     let mut builder =
         Detector::builder().kind(args.model).seed(args.seed).scaling(args.scaling).missing(args.missing).origin(origin);

@@ -10,20 +10,29 @@ use rftm::{Detector, Layout, write_atomic};
 use crate::args::{ReadArgs, ScoreArgs};
 use crate::exit::Interrupted;
 use crate::input::{self, Labels, Source, is_stdin};
+use crate::output;
 use crate::partial::Partial;
 use crate::progress::{Counter, Due, Tally, end_on_interrupt, interrupt};
 use crate::stream::{Sample, each_batch};
 
 pub(crate) fn run(args: &ScoreArgs) -> Result<()> {
+    output::is_none_of(&args.output, &[&args.on.model, &args.on.input])?;
     let detector = Detector::load(&args.on.model)?;
-    let mut source = input::open(&args.on.input, &args.on.read, args.on.resize, detector.features(), Labels::None)?;
-    let job = Job { args, detector: &detector, source: &mut *source, tally: Arc::new(Tally::new()) };
-    if is_stdin(&args.output) {
+    let tally = Arc::new(Tally::new());
+    if args.stats && is_stdin(&args.output) {
+        // Before the input is opened: its first line may be long in coming.
+        let tally = Arc::clone(&tally);
+        end_on_interrupt(move || tally.say())?;
+    }
+    let source = input::open(&args.on.input, &args.on.read, args.on.resize, detector.features(), Labels::None);
+    let mut source = source.inspect_err(|_| {
         if args.stats {
-            let tally = Arc::clone(&job.tally);
-            end_on_interrupt(move || tally.say())?;
+            tally.say();
         }
-        // Otherwise Ctrl-C ends it as it ends any filter.
+    })?;
+    let job = Job { args, detector: &detector, source: &mut *source, tally };
+    if is_stdin(&args.output) {
+        // Without --stats Ctrl-C ends it as it ends any filter.
         return job.write(Out { name: Path::new("standard output"), writer: &mut io::stdout().lock() }, None);
     }
     if is_whole(&args.on.input) { write_whole(job) } else { write_partial(job) }

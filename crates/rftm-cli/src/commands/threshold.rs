@@ -6,8 +6,12 @@ use rftm::{Detector, Rule};
 use crate::args::ThresholdArgs;
 use crate::commands::inspect;
 use crate::exit::usage;
+use crate::output;
 
 pub(crate) fn run(args: &ThresholdArgs) -> Result<()> {
+    if let Some(output) = &args.output {
+        output::is_file(output, "a model")?;
+    }
     let mut detector = Detector::load(&args.model)?;
     let mut out = io::stdout().lock();
     let Some(rule) = args.rule.rule() else {

@@ -1,18 +1,22 @@
 //! NPY, NPZ and IDX files: read whole.
 
 use std::fs;
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use ndarray::ArrayD;
-use ndarray_npy::{NpzReader, ReadNpyError, ReadNpyExt, ReadableElement};
-use rftm::Layout;
+use ndarray_npy::npy::header::Header;
+use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement};
+use rftm::{Features, Layout, Missing};
 use sha2::{Digest, Sha256};
+use zip::ZipArchive;
 
-use crate::args::{FitArgs, Format};
+use crate::args::{BadLines, FitArgs, Format};
 use crate::exit::usage;
-use crate::input::{Id, Labels, Next, Source, is_stdin, numbered};
+use crate::input::{
+    ACROSS, Id, LEAVE_OUT, Labels, MISSING_VALUE, Next, Source, bad_line, by_ending, columns, cut, is_stdin, numbered,
+};
 
 /// Shape and numbers of an array.
 type Numbers = (Vec<usize>, Vec<f32>);
@@ -29,7 +33,7 @@ pub(crate) fn load(path: &Path, format: Format, array: Option<&str>) -> Result<(
     let bytes = fs::read(path).with_context(|| format!("cannot read {name}"))?;
     let hash = Sha256::new_with_prefix(&bytes);
     if format == Format::Idx {
-        let images = rftm_data::idx::read_images(path)?;
+        let images = rftm_data::idx::read_images(path).map_err(of_idx)?;
         let layout = Layout::Images { channels: 1, height: images.height, width: images.width };
         return Ok((layout, images.pixels.into_iter().map(f32::from).collect(), hash));
     }
@@ -58,37 +62,55 @@ pub(crate) fn choose(
         let path = args.input.display();
         return if given { usage(format!("{path} has images, no columns")) } else { Ok((layout, values, hash)) };
     };
-    let place = |flag: &str, name: &String| match columns.iter().position(|column| column.name == *name) {
-        Some(place) => Ok(place),
-        None => usage(format!("--{flag}: columns are named 1 to {}, there is no {name:?}", columns.len())),
-    };
-    let all = |flag: &str, names: &[String]| names.iter().map(|name| place(flag, name)).collect::<Result<Vec<_>>>();
-    let mut chosen = all("columns", &args.columns)?;
-    if chosen.is_empty() {
-        chosen = (0..columns.len()).collect();
-    }
-    let mut left_out = all("exclude", &args.exclude)?;
-    left_out.extend(all("label", args.label.as_slice())?);
-    chosen.retain(|place| !left_out.contains(place));
-    // That an array has no column is for the data to say.
-    if chosen.is_empty() && !columns.is_empty() {
-        return usage(format!("no column of {} is left", args.input.display()));
-    }
+    let (path, names) = (args.input.display().to_string(), names(&layout));
+    let chosen: Vec<usize> = columns::choose(&path, &names, args)?.iter().map(|chosen| chosen.at).collect();
     let kept = Layout::Table { columns: chosen.iter().map(|&place| columns[place].clone()).collect() };
-    Ok((kept, select(&values, columns.len(), &chosen), hash))
+    let names = self::names(&kept);
+    let (bad_lines, hint) = match args.window {
+        None => (args.read.bad_lines, LEAVE_OUT),
+        Some(_) => (BadLines::Fail, ACROSS),
+    };
+    let mut whole = Vec::with_capacity(values.len() / columns.len().max(1) * chosen.len());
+    for (index, row) in values.chunks_exact(columns.len().max(1)).enumerate() {
+        let start = whole.len();
+        whole.extend(chosen.iter().map(|&place| row[place]));
+        if let Some(problem) = problem(&whole[start..], &names, args.missing) {
+            whole.truncate(start);
+            bad_line(bad_lines, &place(&path, index), &problem, hint)?;
+        }
+    }
+    Ok((kept, whole, hash))
 }
 
-/// The columns of a model that was fitted on some columns of a wider array, by their numbers; otherwise all there are.
+/// The names of columns; pixels have none.
+fn names(layout: &Layout) -> Vec<String> {
+    match layout {
+        Layout::Table { columns } => columns.iter().map(|column| column.name.clone()).collect(),
+        Layout::Series { columns, .. } => columns.clone(),
+        Layout::Images { .. } => Vec::new(),
+    }
+}
+
+/// What a row is called in messages.
+fn place(path: &str, index: usize) -> String {
+    format!("{path}: row {}", index + 1)
+}
+
+/// What is wrong with a row, as it would be in a CSV. (Whether a pixel is one is for the data to say.)
+fn problem(row: &[f32], names: &[String], missing: Missing) -> Option<String> {
+    let is_wrong = |x: f32| x.is_infinite() || x.is_nan() && missing == Missing::Refuse;
+    let (name, x) = names.iter().zip(row).find(|(_, x)| is_wrong(**x))?;
+    let problem = if x.is_nan() { MISSING_VALUE.to_owned() } else { format!("{x} is not a finite number") };
+    Some(format!("column {name:?}: {problem}"))
+}
+
+/// The columns of a model that was fitted on some columns of an array, or in another order, by their numbers; otherwise
+/// all there are.
 pub(crate) fn fitting(layout: Layout, values: Vec<f32>, model: &Layout) -> (Layout, Vec<f32>) {
-    let names: Vec<&str> = match model {
-        Layout::Table { columns } => columns.iter().map(|column| column.name.as_str()).collect(),
-        Layout::Series { columns, .. } => columns.iter().map(String::as_str).collect(),
-        Layout::Images { .. } => return (layout, values),
-    };
     let Layout::Table { columns } = &layout else { return (layout, values) };
-    let find = |name: &&str| columns.iter().position(|column| column.name == **name);
-    match names.iter().map(find).collect::<Option<Vec<usize>>>() {
-        Some(chosen) if columns.len() != names.len() => {
+    let find = |name: &String| columns.iter().position(|column| column.name == *name);
+    match names(model).iter().map(find).collect::<Option<Vec<usize>>>() {
+        Some(chosen) if !chosen.iter().copied().eq(0..columns.len()) => {
             let kept = Layout::Table { columns: chosen.iter().map(|&place| columns[place].clone()).collect() };
             (kept, select(&values, columns.len(), &chosen))
         }
@@ -105,30 +127,20 @@ fn select(values: &[f32], width: usize, chosen: &[usize]) -> Vec<f32> {
 
 /// One array of an archive, as the bytes of an NPY file.
 fn member(bytes: &[u8], array: Option<&str>) -> Result<Vec<u8>> {
-    let mut archive = NpzReader::new(Cursor::new(bytes)).context("no NPZ file")?;
-    let names: Vec<String> = archive
-        .names()
-        .context("no NPZ file")?
-        .into_iter()
-        .map(|name| name.trim_end_matches(".npy").to_owned())
-        .collect();
-    let name = match (array, &names[..]) {
-        (Some(name), _) if names.iter().any(|one| one == name) => name.to_owned(),
-        (None, [only]) => only.clone(),
-        _ => return usage(format!("name one of its arrays with --array: {}", names.join(", "))),
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).context("no whole NPZ file")?;
+    let names: Vec<&str> = archive.file_names().map(|name| name.strip_suffix(".npy").unwrap_or(name)).collect();
+    let place = match (array, &names[..]) {
+        (Some(array), _) => names.iter().position(|name| *name == array),
+        (None, [_]) => Some(0),
+        (None, _) => None,
     };
-    // The reader parses at once; one array of the right type is written back, which is cheap beside a fit.
-    macro_rules! try_types {
-        ($($kind:ty),*) => {$(
-            if let Ok(array) = archive.by_name::<ndarray::OwnedRepr<$kind>, ndarray::IxDyn>(&name) {
-                let mut npy = Vec::new();
-                ndarray_npy::WriteNpyExt::write_npy(&array, &mut npy)?;
-                return Ok(npy);
-            }
-        )*};
-    }
-    try_types!(f32, f64, u8, i8, u16, i16, u32, i32, u64, i64, bool);
-    Err(anyhow!("array {name:?} does not hold numbers"))
+    let Some(place) = place else {
+        return usage(format!("name one of its arrays with --array: {}", columns::list(&names)));
+    };
+    let name = format!("array {:?}", names[place]);
+    let mut npy = Vec::new();
+    archive.by_index(place).with_context(|| name.clone())?.read_to_end(&mut npy).context(name)?;
+    Ok(npy)
 }
 
 /// The shape and the numbers of an NPY file of any type of number.
@@ -137,51 +149,82 @@ fn numbers(bytes: &[u8]) -> Result<Numbers> {
         let array = ArrayD::<T>::read_npy(Cursor::new(bytes))?;
         Ok((array.shape().to_vec(), array.iter().map(|&value| convert(value)).collect()))
     }
-    let readers: [Reader; 11] = [
-        |bytes| of::<f32>(bytes, |x| x),
-        |bytes| of::<f64>(bytes, |x| x as f32),
-        |bytes| of::<u8>(bytes, f32::from),
-        |bytes| of::<i8>(bytes, f32::from),
-        |bytes| of::<u16>(bytes, f32::from),
-        |bytes| of::<i16>(bytes, f32::from),
-        |bytes| of::<u32>(bytes, |x| x as f32),
-        |bytes| of::<i32>(bytes, |x| x as f32),
-        |bytes| of::<u64>(bytes, |x| x as f32),
-        |bytes| of::<i64>(bytes, |x| x as f32),
-        |bytes| of::<bool>(bytes, |x| f32::from(u8::from(x))),
-    ];
-    for reader in readers {
-        match reader(bytes) {
-            Err(ReadNpyError::WrongDescriptor(_)) => {}
-            other => return other.context("no whole NPY file"),
-        }
+    let mut content = bytes;
+    let Header { type_descriptor, shape, .. } = Header::from_reader(&mut content).context("no whole NPY file")?;
+    let kind = type_descriptor.to_string();
+    let (size, read): (usize, Reader) = match kind.trim_matches(['\'', '<', '>', '|']) {
+        "f4" => (4, |bytes| of::<f32>(bytes, |x| x)),
+        "f8" => (8, |bytes| of::<f64>(bytes, |x| x as f32)),
+        "u1" => (1, |bytes| of::<u8>(bytes, f32::from)),
+        "i1" => (1, |bytes| of::<i8>(bytes, f32::from)),
+        "u2" => (2, |bytes| of::<u16>(bytes, f32::from)),
+        "i2" => (2, |bytes| of::<i16>(bytes, f32::from)),
+        "u4" => (4, |bytes| of::<u32>(bytes, |x| x as f32)),
+        "i4" => (4, |bytes| of::<i32>(bytes, |x| x as f32)),
+        "u8" => (8, |bytes| of::<u64>(bytes, |x| x as f32)),
+        "i8" => (8, |bytes| of::<i64>(bytes, |x| x as f32)),
+        "b1" => (1, |bytes| of::<bool>(bytes, |x| f32::from(u8::from(x)))),
+        _ => bail!(
+            "its numbers are of type {kind}, which is not read; save them as float32 (array.astype('float32'))",
+            kind = cut(&kind)
+        ),
+    };
+    // A damaged header may claim any number of rows: memory is not taken for more than there are.
+    let needed = shape.iter().try_fold(size, |needed, &count| needed.checked_mul(count));
+    if needed.is_none_or(|needed| needed > content.len()) {
+        bail!("no whole NPY file: its {} bytes do not hold {shape:?} numbers of {size} bytes", content.len());
     }
-    bail!("it does not hold numbers")
+    read(bytes).context("no whole NPY file")
 }
 
 /// The labels of a file of their own; 0 is normal.
 pub(crate) fn labels(path: &Path) -> Result<Vec<bool>> {
     let name = path.display().to_string();
-    if name.ends_with(".npy") {
-        let bytes = fs::read(path).with_context(|| format!("cannot read {name}"))?;
-        let (_, values) = numbers(&bytes).context(name)?;
-        return Ok(values.into_iter().map(|label| label != 0.0).collect());
+    match by_ending(path) {
+        Some(Format::Npy) => {
+            let bytes = fs::read(path).with_context(|| format!("cannot read {name}"))?;
+            let (_, values) = numbers(&bytes).context(name)?;
+            Ok(values.into_iter().map(|label| label != 0.0).collect())
+        }
+        Some(Format::Idx) => {
+            let labels = rftm_data::idx::read_labels(path, 256).map_err(of_idx)?;
+            Ok(labels.into_iter().map(|label| label != 0).collect())
+        }
+        _ => usage(format!("--labels: {name} is neither NPY nor IDX (.npy, -ubyte, .idx, -ubyte.gz, .idx.gz)")),
     }
-    Ok(rftm_data::idx::read_labels(path, 256)?.into_iter().map(|label| label != 0).collect())
+}
+
+/// What is wrong with an IDX file. (That error's own text says how to fetch the files of the experiments again.)
+fn of_idx(error: rftm_data::Error) -> anyhow::Error {
+    match error {
+        rftm_data::Error::File { path, offset, fault } => anyhow!("{}, byte {offset}: {fault}", path.display()),
+        other => other.into(),
+    }
 }
 
 /// Rows that are in memory already.
 pub(crate) struct Memory {
-    label: String,
+    path: String,
     values: Vec<f32>,
+    /// Of columns; of pixels none.
+    names: Vec<String>,
     width: usize,
     labels: Option<Vec<bool>>,
-    refuse: bool,
+    missing: Missing,
+    bad_lines: BadLines,
     row: usize,
 }
 
 impl Memory {
-    pub(crate) fn new(path: &Path, values: Vec<f32>, width: usize, labels: Labels, refuse: bool) -> Result<Self> {
+    /// Rows like those that a model was fitted on.
+    pub(crate) fn new(
+        path: &Path,
+        values: Vec<f32>,
+        features: &Features,
+        bad_lines: BadLines,
+        labels: Labels,
+    ) -> Result<Self> {
+        let (path, names, width) = (path.display().to_string(), names(&features.layout), features.layout.row_width());
         let rows = values.len() / width;
         let labels = match labels {
             Labels::None => None,
@@ -189,22 +232,21 @@ impl Memory {
             Labels::List(labels) => bail!("{} labels, but {rows} rows", labels.len()),
             Labels::Column(..) | Labels::Folder(_) => return usage("labels of arrays are in a file: --labels"),
         };
-        Ok(Self { label: path.display().to_string(), values, width, labels, refuse, row: 0 })
+        Ok(Self { path, values, names, width, labels, missing: features.missing, bad_lines, row: 0 })
     }
 }
 
 impl Source for Memory {
     fn next(&mut self, out: &mut Vec<f32>) -> Result<Next> {
         let Some(row) = self.values.chunks_exact(self.width).nth(self.row) else { return Ok(Next::End) };
-        let label = self.labels.as_ref().map(|labels| labels[self.row]);
+        let index = self.row;
         self.row += 1;
-        if let (true, Some(column)) = (self.refuse, row.iter().position(|value| value.is_nan())) {
-            let (label, row, column) = (&self.label, self.row, column + 1);
-            bail!(
-                "{label}: row {row}, column {column}: the value is missing; fit with --missing mean or median to fill it in"
-            );
+        if let Some(problem) = problem(row, &self.names, self.missing) {
+            bad_line(self.bad_lines, &place(&self.path, index), &problem, LEAVE_OUT)?;
+            return Ok(Next::Skipped);
         }
         out.extend_from_slice(row);
+        let label = self.labels.as_ref().map(|labels| labels[index]);
         Ok(Next::Row(Id { label, ..Id::row(self.row as u64) }))
     }
 
@@ -233,5 +275,16 @@ mod tests {
         check(vec![-7_i64, 7], &[-7.0, 7.0]);
         check(vec![true, false], &[1.0, 0.0]);
         assert!(numbers(b"a,b\n1,2\n").is_err());
+        let of_header = |text: &str| {
+            let length = (text.len() as u16).to_le_bytes();
+            let bytes = [&b"\x93NUMPY\x01\x00"[..], &length, text.as_bytes(), &[0; 8]].concat();
+            numbers(&bytes).unwrap_err().to_string()
+        };
+        let half = of_header("{'descr': '<f2', 'fortran_order': False, 'shape': (2, 2), }\n");
+        assert!(half.contains("of type '<f2'") && half.contains("float32"), "{half}");
+        for rows in ["1000000000000", "18446744073709551615", "3"] {
+            let text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, 1), }}\n");
+            assert!(of_header(&text).contains("its 8 bytes do not hold"), "{text}");
+        }
     }
 }

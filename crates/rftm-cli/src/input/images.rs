@@ -78,16 +78,30 @@ fn read(path: &Path, size: Option<[u32; 2]>, hash: Option<&mut Sha256>) -> Resul
 }
 
 fn planes(image: &DynamicImage) -> Pixels {
-    let (channels, bytes) = match image.color().channel_count() {
-        1 => (1, image.to_luma8().into_raw()),
-        2 => (2, image.to_luma_alpha8().into_raw()),
-        3 => (3, image.to_rgb8().into_raw()),
-        _ => (4, image.to_rgba8().into_raw()),
+    let channels = usize::from(image.color().channel_count());
+    let mixed: Vec<f32> = match (image.as_flat_samples_u16(), channels) {
+        (Some(deep), _) => shallow(deep.samples),
+        (None, 1) => numbers(&image.to_luma8()),
+        (None, 2) => numbers(&image.to_luma_alpha8()),
+        (None, 3) => numbers(&image.to_rgb8()),
+        (None, _) => numbers(&image.to_rgba8()),
     };
-    let values =
-        (0..channels).flat_map(|channel| bytes.iter().skip(channel).step_by(channels)).map(|&byte| f32::from(byte));
-    let values = values.collect();
+    let values = (0..channels).flat_map(|channel| mixed.iter().skip(channel).step_by(channels)).copied().collect();
     Pixels { shape: [channels, image.height() as usize, image.width() as usize], values }
+}
+
+fn numbers(bytes: &[u8]) -> Vec<f32> {
+    bytes.iter().map(|&byte| f32::from(byte)).collect()
+}
+
+/// Pixels of 16 bits, with all their digits.
+fn shallow(samples: &[u16]) -> Vec<f32> {
+    let values = samples.iter().map(|&sample| f32::from(sample) / 257.0);
+    if samples.iter().all(|&sample| sample <= 257) {
+        // All but black; with fractions they would be taken for pixels from 0 to 1.
+        return values.map(f32::round).collect();
+    }
+    values.collect()
 }
 
 fn described([channels, height, width]: [usize; 3]) -> String {
@@ -104,7 +118,7 @@ pub(crate) fn load(
     let files = find(path)?;
     let mut hash = Sha256::new();
     let mut values = Vec::new();
-    let mut shape = None;
+    let mut first = None;
     for file in &files {
         let image = match read(file, resize, Some(&mut hash)) {
             Ok(image) => image,
@@ -114,17 +128,17 @@ pub(crate) fn load(
             }
         };
         // An image that can be read but is of another size is no damage: it is for the user to say what to do.
-        let expected = *shape.get_or_insert(image.shape);
+        let (expected, other) = *first.get_or_insert((image.shape, file));
         if image.shape != expected {
             let (this, first) = (described(image.shape), described(expected));
             let help =
                 if image.shape[0] == expected[0] { "use --resize WxH" } else { "convert them to the same colours" };
-            bail!("{} has {this}, {} has {first}: {help}", file.display(), files[0].display());
+            bail!("{} has {this}, {} has {first}: {help}", file.display(), other.display());
         }
         values.extend(image.values);
         counter.add(1);
     }
-    let Some([channels, height, width]) = shape else { bail!("{}: no image", path.display()) };
+    let Some(([channels, height, width], _)) = first else { bail!("{}: no image", path.display()) };
     Ok((Layout::Images { channels, height, width }, values, hash))
 }
 
@@ -220,5 +234,27 @@ impl Source for Folder {
 
     fn rows(&self) -> Option<u64> {
         Some(self.files.len() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{GrayImage, ImageBuffer, Luma, RgbImage};
+
+    use super::*;
+
+    #[test]
+    fn pixels_of_16_bits_keep_their_digits() {
+        let deep = |samples: Vec<u16>| {
+            let image = ImageBuffer::<Luma<u16>, _>::from_vec(samples.len() as u32, 1, samples).unwrap();
+            planes(&DynamicImage::ImageLuma16(image)).values
+        };
+        assert_eq!(deep(vec![0, 257, 300, 65535]), [0.0, 1.0, 300.0 / 257.0, 255.0]);
+        assert_eq!(deep(vec![0, 100, 200]), [0.0, 0.0, 1.0], "a black image, not one of pixels from 0 to 1");
+        let bytes = vec![0, 1, 2, 250, 251, 255];
+        let grey = GrayImage::from_vec(6, 1, bytes.clone()).unwrap();
+        assert_eq!(planes(&grey.into()).values, [0.0, 1.0, 2.0, 250.0, 251.0, 255.0]);
+        let colours = planes(&RgbImage::from_vec(2, 1, bytes).unwrap().into());
+        assert_eq!((colours.shape, colours.values), ([3, 1, 2], vec![0.0, 250.0, 1.0, 251.0, 2.0, 255.0]));
     }
 }

@@ -1,23 +1,29 @@
 //! Rows from files of every kind.
 
 pub(crate) mod arrays;
+mod columns;
 pub(crate) mod csv;
+mod doubts;
 pub(crate) mod images;
+mod labels;
+mod levels;
 #[cfg(feature = "parquet")]
 mod parquet;
-mod precision;
 mod tap;
 mod text;
 
+use std::io::{self, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow};
-use rftm::{Column, Data, Features, Layout, Missing, Origin};
+use anyhow::{Context, Result, anyhow, bail};
+use rftm::{Column, Data, Features, Layout, Origin};
 use sha2::{Digest, Sha256};
 
-use crate::args::{FitArgs, Format, ReadArgs};
+use crate::args::{BadLines, FitArgs, Format, Header, ReadArgs};
 use crate::exit::usage;
 use crate::progress::Counter;
+
+pub(crate) use labels::{Labels, Values};
 
 /// Row after row.
 pub(crate) trait Source {
@@ -62,6 +68,40 @@ impl Id {
     }
 }
 
+/// What messages call a file.
+pub(crate) fn called(path: &Path) -> String {
+    if is_stdin(path) { "standard input".to_owned() } else { path.display().to_string() }
+}
+
+/// The beginning of a text, for a message.
+pub(crate) fn cut(text: &str) -> String {
+    const MOST: usize = 40;
+    match text.char_indices().nth(MOST) {
+        Some((at, _)) => format!("{}...", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
+/// What is wrong with a value that is missing.
+const MISSING_VALUE: &str = "the value is missing; fit with --missing mean or median to fill it in";
+
+/// What can be done about a row that cannot be read, beside mending it; in a fit on windows nothing.
+const LEAVE_OUT: &str = "--bad-lines skip leaves such lines out";
+const ACROSS: &str = "no line can be left out, for a window may not reach across the gap: mend it, or fill missing \
+                      values in with --missing mean or median";
+
+/// Says that a row was left out, or fails.
+fn bad_line(bad_lines: BadLines, place: &str, problem: &str, hint: &str) -> Result<()> {
+    match bad_lines {
+        BadLines::Fail => bail!("{place}: {problem} ({hint})"),
+        BadLines::Skip => {
+            // Standard error may be closed; the row is left out all the same.
+            let _ = writeln!(io::stderr(), "rftm: {place}: {problem}; left out");
+            Ok(())
+        }
+    }
+}
+
 pub(crate) fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
@@ -77,25 +117,44 @@ fn format(path: &Path, read: &ReadArgs) -> Result<Format> {
     if path.is_dir() {
         return Ok(Format::Images);
     }
+    match by_ending(path) {
+        Some(format) => Ok(format),
+        #[cfg(not(feature = "parquet"))]
+        None if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet")) => usage(format!(
+            "{}: this binary reads no Parquet; build it with --features parquet, or convert the file to CSV or NPY",
+            path.display()
+        )),
+        None => usage(format!("{}: the ending says no format; name it with --format", path.display())),
+    }
+}
+
+/// The format that the ending of a name says.
+fn by_ending(path: &Path) -> Option<Format> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let by_ending = [
         (Format::Csv, &[".csv", ".tsv", ".txt"][..]),
+        #[cfg(feature = "parquet")]
+        (Format::Parquet, &[".parquet"]),
         (Format::Npy, &[".npy"]),
         (Format::Npz, &[".npz"]),
         (Format::Idx, &["-ubyte", "-ubyte.gz", ".idx", ".idx.gz"]),
         (Format::Images, &[".png", ".jpg", ".jpeg"]),
     ];
     let found = by_ending.iter().find(|(_, endings)| endings.iter().any(|ending| name.ends_with(ending)));
-    match found {
-        Some((format, _)) => Ok(*format),
-        #[cfg(feature = "parquet")]
-        None if name.ends_with(".parquet") => Ok(Format::Parquet),
-        #[cfg(not(feature = "parquet"))]
-        None if name.ends_with(".parquet") => usage(format!(
-            "{}: this binary reads no Parquet; build it with --features parquet, or convert the file to CSV or NPY",
-            path.display()
-        )),
-        None => usage(format!("{}: the ending says no format; name it with --format", path.display())),
+    found.map(|(format, _)| *format)
+}
+
+/// Refuses flags that mean nothing for a format.
+fn check_flags(path: &Path, format: Format, read: &ReadArgs, resize: bool) -> Result<()> {
+    let flags = [
+        ("resize", resize, Format::Images, "folders of images"),
+        ("array", read.array.is_some(), Format::Npz, "NPZ files"),
+        ("delimiter", read.delimiter.is_some(), Format::Csv, "CSV files"),
+        ("header", read.header != Header::Auto, Format::Csv, "CSV files"),
+    ];
+    match flags.iter().find(|(_, given, meant, _)| *given && *meant != format) {
+        Some((flag, .., what)) => usage(format!("--{flag} is for {what}, {} is none", called(path))),
+        None => Ok(()),
     }
 }
 
@@ -120,9 +179,7 @@ pub(crate) fn load(args: &FitArgs) -> Result<(Data, Origin)> {
         }
         _ => {}
     }
-    if args.resize.is_some() && format != Format::Images {
-        return usage(format!("--resize is for folders of images, {} is none", path.display()));
-    }
+    check_flags(path, format, &args.read, args.resize.is_some())?;
     let (layout, values, hash) = match format {
         Format::Images => images::load(path, args.resize, args.read.bad_lines, &Counter::new("images", &args.read))?,
         Format::Npy | Format::Npz | Format::Idx => {
@@ -145,20 +202,6 @@ pub(crate) fn load(args: &FitArgs) -> Result<(Data, Origin)> {
     Ok((data, Origin { source, sha256: hex(hash) }))
 }
 
-/// Which rows of a file are anomalies, for `eval`.
-#[derive(Debug, Clone, Default)]
-pub(crate) enum Labels {
-    /// Nobody asked.
-    #[default]
-    None,
-    /// In a column of the CSV; the value of anomalies, if it is none of the usual ones.
-    Column(String, Option<String>),
-    /// By folder: all images but those in folders of this name.
-    Folder(String),
-    /// In a file of their own.
-    List(Vec<bool>),
-}
-
 /// The rows of data like those of the fit, one by one.
 pub(crate) fn open(
     path: &Path,
@@ -168,6 +211,7 @@ pub(crate) fn open(
     labels: Labels,
 ) -> Result<Box<dyn Source>> {
     let format = format(path, read)?;
+    check_flags(path, format, read, resize)?;
     let images = match features.layout {
         Layout::Images { channels, height, width } => Some([channels, height, width]),
         _ => None,
@@ -193,8 +237,7 @@ pub(crate) fn open(
                 let (path, expected) = (path.display(), &features.layout);
                 return Err(anyhow!("{path}: the model was fitted on {expected}, this is {layout}"));
             }
-            let refuse = features.missing == Missing::Refuse;
-            Box::new(arrays::Memory::new(path, values, features.layout.row_width(), labels, refuse)?)
+            Box::new(arrays::Memory::new(path, values, features, read.bad_lines, labels)?)
         }
         (_, _) => {
             let found = if images.is_some() { "a table" } else { "images" };
