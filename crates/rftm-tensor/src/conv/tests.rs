@@ -11,10 +11,12 @@ struct Case {
 }
 
 fn cases() -> impl Strategy<Value = Case> {
+    // Images of 32 channels and more are read in parts.
+    let channels = || prop_oneof![1_usize..20, 32_usize..36];
     let sizes = (
         1_usize..4,
-        1_usize..20,
-        1_usize..20,
+        channels(),
+        channels(),
         [1_usize..9, 1_usize..9],
         [1_usize..4, 1_usize..4],
         1_usize..4,
