@@ -205,9 +205,9 @@ impl<E: Element> Freezer<E> {
         self.steps.push(match convolution {
             None => Step::Linear(PackedLinear::new(&weight, &bias)?),
             Some(convolution) => {
-                // Packing does not depend on the size of the image; any size that the layer accepts will do.
-                let side = 2 * convolution.options.padding + convolution.kernel[0].max(convolution.kernel[1]);
-                let geometry = convolution.geometry([side; 2])?;
+                // Packing does not depend on the size of the image; any size that the layer accepts will do, as the
+                // kernel's does: the padding is smaller.
+                let geometry = convolution.geometry([convolution.kernel[0].max(convolution.kernel[1]); 2])?;
                 let pack = if convolution.transposed { PackedConv::for_large } else { PackedConv::for_small };
                 Step::Conv(pack(&weight, &bias, geometry)?, convolution)
             }
