@@ -156,7 +156,8 @@ impl<E: Element> Tape<E> {
     }
 
     /// Asks for `weight * term` to be added to the loss: how a module that is trained by more than the reconstruction
-    /// says so, wherever in a model it stands. Whoever trains adds the terms with [`penalised`](crate::ops::penalised).
+    /// says so, wherever in a model it stands. Whoever trains adds the terms with [`penalised`](crate::ops::penalised);
+    /// without it there is no way back.
     pub fn penalise(&mut self, weight: f64, term: Var<E>) {
         self.penalties.push((weight, term));
     }
@@ -202,7 +203,8 @@ impl<E: Element> Tape<E> {
     /// The gradients of `sum(output * gradient)` by every leaf. Empties the tape.
     ///
     /// # Errors
-    /// If `gradient` does not have the output's shape, or the output does not depend on any leaf.
+    /// If `gradient` does not have the output's shape, the output or an input of an operation does not belong to this step
+    /// of this tape, or penalties were asked for and not added ([`penalise`](Self::penalise)).
     pub fn backward_from(&mut self, output: &Var<E>, gradient: Tensor<E>) -> Result<Gradients<'_, E>> {
         let fits = gradient.expect_shape("backward", "the gradient", *output.shape());
         self.walk_or_clear(output, fits.map(|()| gradient))
@@ -223,6 +225,10 @@ impl<E: Element> Tape<E> {
         let Some(last) = output.node.filter(|node| node.generation == self.generation && self.len > 0) else {
             return Err(Error::invalid("backward", "the output does not depend on any parameter or leaf of this tape"));
         };
+        if !self.penalties.is_empty() {
+            let what = "the penalties that modules asked for are not in the loss; add them with ops::penalised";
+            return Err(Error::invalid("backward", what));
+        }
         self.gradients.clear();
         self.gradients.resize(self.len, None);
         self.gradients[last.place as usize] = Some(gradient);

@@ -243,6 +243,13 @@ fn penalties_are_used_once_and_belong_to_one_computation() {
     tape.penalise(2.0, constant.clone());
     tape.clear();
     assert_eq!(ops::penalised(&mut tape, constant.clone()).unwrap().value(), constant.value());
+    // Forgotten: an error, not a training without them.
+    let (x, zero) = (tape.leaf(Tensor::full([1, 1], 3.0)), Tensor::zeros([1, 1]));
+    let nine = ops::mse(&mut tape, &x, &zero).unwrap();
+    tape.penalise(2.0, nine.clone());
+    let error = tape.backward(&nine).unwrap_err().to_string();
+    assert!(error.contains("are not in the loss; add them with ops::penalised"), "{error}");
+    assert!(tape.is_empty());
     tape.penalise(1.0, Var::constant(Tensor::zeros([2])));
     let error = ops::penalised(&mut tape, constant).unwrap_err().to_string();
     assert_eq!(error, "penalised loss: a penalty must have shape one element, found (2)");
