@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use rftm_autograd::{Param, Tape, Var, ops};
-use rftm_goldens::{assert_close, golden};
+use rftm_goldens::{Golden, assert_close, golden};
 use rftm_nn::{
     Adam, AdamConfig, BatchNorm, ChannelsFirst, ChannelsLast, Conv2d, ConvOptions, ConvTranspose2d, Inference,
     LeakyRelu, Linear, Module, Sequential, StateDict, StateError, Visitor, count_parameters,
@@ -59,6 +59,39 @@ fn adam_notices_another_module() {
         let mut gradients = tape.backward_from(&y, Tensor::zeros([size])).unwrap();
         assert_eq!(adam.step(&mut module, &mut gradients).is_ok(), fits);
     }
+fn batch_norm_agrees<E: Element>(case: &str, images: bool) {
+    let load = |g: &Golden| {
+        let mut layer = BatchNorm::<E>::new(g.tensor::<E>("weight").len());
+        let mut state = StateDict::of(&mut layer, "");
+        for (name, key) in [("running_mean", "running_mean0"), ("running_var", "running_var0")] {
+            state.tensors.insert(name.into(), g.tensor(key));
+        }
+        for name in ["weight", "bias"] {
+            state.tensors.insert(name.into(), g.tensor(name));
+        }
+        state.apply(&mut layer).unwrap();
+        layer
+    };
+    let (train, eval) = (golden(&format!("{case}_train")), golden(&format!("{case}_eval")));
+    let image = |g: &Golden, name| if images { g.image::<E>(name) } else { g.tensor(name) };
+    let mut layer = load(&train);
+    let y = layer.forward(&mut Tape::new(), Var::constant(image(&train, "x"))).unwrap();
+    assert_close(y.value(), &image(&train, "y"), case);
+    let state = StateDict::of(&mut layer, "");
+    assert_close(&state.tensors["running_mean"], &train.tensor("running_mean1"), case);
+    assert_close(&state.tensors["running_var"], &train.tensor("running_var1"), case);
+    let y = load(&eval).infer(image(&eval, "x"), Inference::default()).unwrap();
+    assert_close(&y, &image(&eval, "y"), case);
+}
+
+#[test]
+fn batch_norm_and_its_running_statistics_follow_pytorch() {
+    for (case, images) in [("bn1d", false), ("bn2d", true)] {
+        batch_norm_agrees::<f64>(case, images);
+        batch_norm_agrees::<f32>(case, images);
+    }
+}
+
 }
 
 fn image_model() -> Sequential {
