@@ -155,6 +155,10 @@ impl<E: Element> Tape<E> {
         leaf
     }
 
+    fn place(&self, param: &Param<E>) -> Option<usize> {
+        self.params.iter().find(|(id, _)| *id == param.id()).map(|(_, node)| node.place as usize)
+    }
+
     /// Asks for `weight * term` to be added to the loss: how a module that is trained by more than the reconstruction
     /// says so, wherever in a model it stands. Whoever trains adds the terms with [`penalised`](crate::ops::penalised);
     /// without it there is no way back.
@@ -272,10 +276,16 @@ impl<E: Element> Gradients<'_, E> {
         self.tape.gradients[node.place as usize].as_ref()
     }
 
+    /// The gradient by a parameter; `None` if the output does not depend on it, or it was taken.
+    #[must_use]
+    pub fn of_param(&self, param: &Param<E>) -> Option<&Tensor<E>> {
+        self.tape.gradients[self.tape.place(param)?].as_ref()
+    }
+
     /// Takes out the gradient by a parameter; `None` if the output does not depend on it, or it was taken.
     pub fn take(&mut self, param: &Param<E>) -> Option<Tensor<E>> {
-        let (_, node) = self.tape.params.iter().find(|(id, _)| *id == param.id())?;
-        self.tape.gradients[node.place as usize].take()
+        let place = self.tape.place(param)?;
+        self.tape.gradients[place].take()
     }
 }
 

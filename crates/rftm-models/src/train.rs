@@ -137,7 +137,7 @@ pub fn train(
 ) -> Result<TrainOutcome, Error> {
     config.check()?;
     let mut batches = Batches::new(train.len(), config.batch_size, LastRow::Drop)?;
-    let mut adam = Adam::new(AdamConfig { learning_rate: config.learning_rate, ..AdamConfig::default() });
+    let mut adam = Adam::new(AdamConfig { learning_rate: config.learning_rate, ..AdamConfig::default() })?;
     let mut position = Position::start(config, train.len(), validation.len());
     let mut best = StateDict::of(model, "");
     if let Some(saved) = checkpoint.map(|path| Checkpoint::load(path, &position)).transpose()?.flatten() {
