@@ -147,11 +147,18 @@ impl<E: Element> Freezer<E> {
     }
 
     /// `y = x * scale + shift` per channel; folded into the layer before it.
-    pub fn affine(&mut self, scale: Tensor<E>, shift: Tensor<E>) {
+    ///
+    /// # Errors
+    /// If the layer before has shapes that do not fit.
+    pub fn affine(&mut self, scale: Tensor<E>, shift: Tensor<E>) -> Result<()> {
         match &mut self.open {
             Some(open) if open.bias.len() == scale.len() => open.fold(&scale, &shift),
-            _ => self.steps.push(Step::Affine { scale, shift }),
+            _ => {
+                self.close()?;
+                self.steps.push(Step::Affine { scale, shift });
+            }
         }
+        Ok(())
     }
 
     /// LeakyReLU.

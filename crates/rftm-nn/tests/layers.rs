@@ -4,7 +4,7 @@
 use rftm_autograd::{Param, Tape, Var, ops};
 use rftm_goldens::{Golden, assert_close, golden};
 use rftm_nn::{
-    Adam, AdamConfig, BatchNorm, ChannelsFirst, ChannelsLast, Conv2d, ConvOptions, ConvTranspose2d, Inference,
+    Adam, AdamConfig, BatchNorm, ChannelsFirst, ChannelsLast, Conv2d, ConvOptions, ConvTranspose2d, Frozen, Inference,
     LeakyRelu, Linear, Module, Sequential, StateDict, StateError, Visitor, count_parameters,
 };
 use rftm_rng::rng;
@@ -154,6 +154,13 @@ fn batch_norm_and_its_running_statistics_follow_pytorch() {
     }
 }
 
+/// A batch norm of another width cannot be folded; it must not change places with the layer before it.
+#[test]
+fn a_frozen_model_refuses_what_its_model_refuses() {
+    let model = Linear::<f32>::new(4, 8, &mut rng(1, "init", 0)).then(BatchNorm::new(4));
+    let x = Tensor::full([2, 4], 1.0);
+    assert!(model.infer(x.clone(), Inference::default()).is_err());
+    assert!(Frozen::new(&model).unwrap().infer(x).is_err());
 }
 
 fn image_model() -> Sequential {
