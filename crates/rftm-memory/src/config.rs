@@ -84,8 +84,6 @@ pub struct TwinConfig {
     pub connector: bool,
     /// Slope of the connectors' LeakyReLU for negative values.
     pub negative_slope: f64,
-    /// Root of the streams from which slots are initialised and forgotten.
-    pub seed: u64,
 }
 
 impl Default for TwinConfig {
@@ -96,7 +94,6 @@ impl Default for TwinConfig {
             cortex: Some(UnitConfig::cortex()),
             connector: true,
             negative_slope: 0.01,
-            seed: 0,
         }
     }
 }

@@ -46,14 +46,15 @@ impl<E: Element> Stage<E> {
 }
 
 impl<E: Element> TwinMemory<E> {
-    /// A twin memory for latents of `width` elements.
+    /// A twin memory for latents of `width` elements. `seed` is the root of the streams from which slots are initialised
+    /// and forgotten: two memories of one seed start alike and forget alike.
     ///
     /// # Errors
     /// A parameter that is out of range, by name.
-    pub fn new(width: usize, config: TwinConfig) -> std::result::Result<Self, ConfigError> {
+    pub fn new(width: usize, config: TwinConfig, seed: u64) -> std::result::Result<Self, ConfigError> {
         let stage = |unit: Option<UnitConfig>, name| {
             unit.map(|unit| {
-                let memory = MemoryUnit::named(width, unit, config.seed, name)?;
+                let memory = MemoryUnit::named(width, unit, seed, name)?;
                 let connector = config.connector.then(|| BatchNorm::new(width).with_leaky_relu(config.negative_slope));
                 Ok(Stage { memory, connector })
             })

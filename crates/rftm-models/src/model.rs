@@ -69,8 +69,8 @@ impl Model {
             MemorySpec::None => Bottleneck::Identity,
             MemorySpec::Twin { hippocampus, cortex, connector } => {
                 let negative_slope = spec.negative_slope;
-                let config = TwinConfig { hippocampus, cortex, connector, negative_slope, seed };
-                Bottleneck::Twin(Box::new(TwinMemory::new(latent, config)?))
+                let config = TwinConfig { hippocampus, cortex, connector, negative_slope };
+                Bottleneck::Twin(Box::new(TwinMemory::new(latent, config, seed)?))
             }
             MemorySpec::MemAe(config) => Bottleneck::Attention(Box::new(AttentionMemory::new(latent, config, seed)?)),
             MemorySpec::Mnad(config) => Bottleneck::Items(Box::new(ItemMemory::new(latent, config, seed)?)),
