@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use rftm_autograd::{Tape, Var};
-use rftm_memory::{MemoryUnit, Selection, TwinConfig, TwinMemory, UnitConfig};
+use rftm_memory::{AttentionConfig, AttentionMemory, MemoryUnit, Selection, TwinConfig, TwinMemory, UnitConfig};
 use rftm_nn::{Inference, Module, StateDict, count_parameters};
 use rftm_tensor::Tensor;
 
@@ -29,6 +29,22 @@ fn latents_of_any_shape_are_restored() {
     let error = twin.infer(latents([4, 25]), Inference::default()).unwrap_err().to_string();
     assert_eq!(error, "memory: the latent must have shape (batch, ..) with 24 elements a sample, found (4, 25)");
     assert!(twin.forward(&mut Tape::new(), Var::constant(latents([24]))).is_err());
+/// As the paper's release has it: uniform within 1/sqrt(L'), for the twin memory, its units alone, and MemAE's.
+#[test]
+fn slots_start_within_their_bound() {
+    let check = |slots: &Tensor| {
+        assert_eq!(slots.dims()[1], 16);
+        let (least, most) =
+            slots.data().iter().fold((0.0_f32, 0.0_f32), |(a, b), value| (a.min(*value), b.max(*value)));
+        assert!((-0.25..-0.24).contains(&least) && (0.24..=0.25).contains(&most), "{least} {most}");
+    };
+    let twin = TwinMemory::<f32>::new(16, TwinConfig::default(), 3).unwrap();
+    check(twin.hippocampus().unwrap().slots());
+    check(twin.cortex().unwrap().slots());
+    check(MemoryUnit::<f32>::new(16, UnitConfig::hippocampus(), 3).unwrap().slots());
+    check(AttentionMemory::<f32>::new(16, AttentionConfig::new(100), 3).unwrap().slots());
+}
+
 #[test]
 fn a_seed_is_a_memory() {
     let slots = |seed| {
