@@ -139,7 +139,7 @@ pub(crate) fn check_width(part: &'static str, width: usize) -> Result<(), Config
     if width > 0 { Ok(()) } else { Err(ConfigError::new(part, "width", "0 elements; a latent has at least 1")) }
 }
 
-/// The weight of a loss, or a distance.
+/// The weight of a loss, a distance, a slope.
 pub(crate) fn check_weight(part: &'static str, parameter: &'static str, value: f64) -> Result<(), ConfigError> {
     if value >= 0.0 && value.is_finite() {
         return Ok(());

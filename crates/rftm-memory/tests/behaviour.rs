@@ -29,6 +29,24 @@ fn latents_of_any_shape_are_restored() {
     let error = twin.infer(latents([4, 25]), Inference::default()).unwrap_err().to_string();
     assert_eq!(error, "memory: the latent must have shape (batch, ..) with 24 elements a sample, found (4, 25)");
     assert!(twin.forward(&mut Tape::new(), Var::constant(latents([24]))).is_err());
+    // In the shape that it was given, and without any memory, too.
+    let off = TwinConfig { hippocampus: None, cortex: None, ..TwinConfig::default() };
+    for config in [TwinConfig::default(), off] {
+        let mut twin = TwinMemory::<f32>::new(24, config, 0).unwrap();
+        let x = latents([4, 5, 5]);
+        let expected = "memory: the latent must have shape (batch, ..) with 24 elements a sample, found (4, 5, 5)";
+        let refused = [
+            twin.infer(x.clone(), Inference::default()).err(),
+            twin.last_recall(&x, Inference::default()).err(),
+            twin.forward(&mut Tape::new(), Var::constant(x)).err(),
+        ];
+        assert!(
+            refused.iter().all(|error| error.as_ref().is_some_and(|error| error.to_string() == expected)),
+            "{refused:?}"
+        );
+    }
+}
+
 /// As the paper's release has it: uniform within 1/sqrt(L'), for the twin memory, its units alone, and MemAE's.
 #[test]
 fn slots_start_within_their_bound() {
@@ -176,6 +194,9 @@ fn wrong_parameters_are_refused_by_name() {
         change(&mut config);
         TwinMemory::<f32>::new(8, config, 0).unwrap_err().to_string()
     };
+    assert_eq!(refused(|c| c.negative_slope = f64::NAN), "twin.negative_slope: NaN is not a number from 0 on");
+    assert!(refused(|c| c.negative_slope = f64::INFINITY).starts_with("twin.negative_slope: "));
+    assert!(TwinMemory::<f32>::new(0, TwinConfig::default(), 0).is_err());
     let too_many = refused(|c| c.cortex = Some(UnitConfig::new(10, 6, 0.5)));
     assert_eq!(
         too_many,
