@@ -197,6 +197,10 @@ fn wrong_parameters_are_refused_by_name() {
     assert_eq!(refused(|c| c.negative_slope = f64::NAN), "twin.negative_slope: NaN is not a number from 0 on");
     assert!(refused(|c| c.negative_slope = f64::INFINITY).starts_with("twin.negative_slope: "));
     assert!(TwinMemory::<f32>::new(0, TwinConfig::default(), 0).is_err());
+    // What `new` makes is valid, one slot too.
+    for capacity in 1..4 {
+        AttentionMemory::<f32>::new(8, AttentionConfig::new(capacity), 0).unwrap();
+    }
     let too_many = refused(|c| c.cortex = Some(UnitConfig::new(10, 6, 0.5)));
     assert_eq!(
         too_many,
