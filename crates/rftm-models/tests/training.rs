@@ -81,11 +81,28 @@ fn training_lowers_the_loss_and_keeps_the_best_weights() {
 #[test]
 fn early_stopping_waits_its_patience() {
     let config = TrainConfig { patience: 2, max_epochs: 500, learning_rate: 0.05, ..config() };
-    let mut model = Model::new(&spec(ModelKind::Ae, Convention::Release), 5).unwrap();
-    let outcome = train(&mut model, &config, &rows(0, 64), &rows(64, 80), None, &mut Silent).unwrap();
-    let TrainOutcome::Finished(report) = outcome else { panic!("nobody stopped it") };
-    assert!(!report.hit_epoch_limit && report.epochs < 500);
-    assert_eq!(report.epochs, report.best_epoch + 2);
+    for kind in ModelKind::ALL {
+        let mut model = Model::new(&spec(kind, Convention::Release), 5).unwrap();
+        let mut run = |config: &TrainConfig| {
+            let outcome = train(&mut model, config, &rows(0, 64), &rows(64, 80), None, &mut Silent).unwrap();
+            let TrainOutcome::Finished(report) = outcome else { panic!("nobody stopped it") };
+            report
+        };
+        let report = run(&config);
+        assert!(!report.hit_epoch_limit && report.epochs < 500);
+        assert_eq!(report.epochs, report.best_epoch + 2);
+        // The weights are those of the best epoch, not of the last: measured again, without a step.
+        let measured = run(&TrainConfig { max_epochs: 0, ..config });
+        assert_eq!(measured.best_validation_loss, report.best_validation_loss, "{kind}");
+        assert_ne!(report.history.last().unwrap().validation_loss, report.best_validation_loss, "{kind}");
+    }
+}
+
+/// A loss that stays the same is an improvement in every epoch (choice 13 of `docs/method.md`): patience never ends.
+#[test]
+fn a_tie_is_an_improvement() {
+    let TrainOutcome::Finished(report) = Factors::new(|_| 0.5, 0.5).run().unwrap() else { panic!("nobody stopped it") };
+    assert_eq!((report.epochs, report.best_epoch, report.hit_epoch_limit), (3, 3, true));
 }
 
 #[test]
@@ -210,7 +227,7 @@ impl Factors {
     }
 
     fn run(mut self) -> Result<TrainOutcome, String> {
-        let config = TrainConfig { max_epochs: 3, ..config() };
+        let config = TrainConfig { max_epochs: 3, patience: 1, ..config() };
         train(&mut self, &config, &rows(0, 96), &rows(96, 128), None, &mut Silent).map_err(|error| error.to_string())
     }
 }
