@@ -8,6 +8,8 @@ use crate::{ConfigError, MemoryUnit, TwinConfig, UnitConfig, latent};
 
 /// Random Forgetting Twin Memory (section 3.2.2, Eq. 4 and 5): hippocampus, connector, cortex, connector.
 ///
+/// Which slots are read is a jump: for a rare sample a frozen model reads others, and its score moves, see [`MemoryUnit`].
+///
 /// # Shapes
 /// Input and output (batch, ...) with L' elements a sample.
 #[derive(Debug)]

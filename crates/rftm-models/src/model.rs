@@ -122,7 +122,8 @@ impl Model {
         count_parameters(self)
     }
 
-    /// SHA-256 over all tensors by name: equal digests are equal models, to the bit.
+    /// SHA-256 over all tensors by name: equal digests are equal weights, running statistics included, to the bit. (Not
+    /// equal models: k, slopes and counters are no tensors.)
     pub fn digest(&mut self) -> String {
         let mut hash = Hash::new();
         hash.tensors(&StateDict::of(self, ""));

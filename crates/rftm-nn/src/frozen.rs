@@ -10,7 +10,9 @@ use crate::Module;
 /// nothing can be trained.
 ///
 /// Outputs equal [`Module::infer`] up to rounding (folding multiplies weights before instead of sums after), and do not
-/// depend on the batch: a sample alone gives the bits it gives among others.
+/// depend on the batch: a sample alone gives the bits it gives among others. Rounding may decide where a module jumps: of
+/// two nearly equal similarities a memory's top-k can then take the other slot, and the output of that sample differs
+/// by far more than rounding.
 #[derive(Debug)]
 pub struct Frozen<E: Element = f32> {
     steps: Vec<Step<E>>,

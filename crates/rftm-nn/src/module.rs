@@ -11,7 +11,8 @@ pub trait Module<E: Element = f32>: Send + Sync {
     /// If the input does not fit the module.
     fn forward(&mut self, tape: &mut Tape<E>, x: Var<E>) -> Result<Var<E>>;
 
-    /// An evaluation pass: running statistics, nothing recorded, nothing changed.
+    /// An evaluation pass: running statistics, nothing recorded, and nothing changed that an output depends on (a memory
+    /// counts its empty reads).
     ///
     /// # Errors
     /// If the input does not fit the module.
