@@ -85,7 +85,10 @@ impl Op {
         self.tape.clear();
         let x = self.x.clone();
         let x = if self.wants_dx { self.tape.leaf(x) } else { Var::constant(x) };
-        Ok(self.module.forward(&mut self.tape, x)?)
+        let y = self.module.forward(&mut self.tape, x)?;
+        // Penalties are not timed with the read, and must not be left over.
+        ops::penalised(&mut self.tape, Var::constant(Tensor::scalar(0.0)))?;
+        Ok(y)
     }
 
     /// Milliseconds forward and backward. As in a step, the gradient is the operation's to overwrite.

@@ -64,7 +64,9 @@ pub trait Backward<E: Element>: Send + 'static {
 /// Where an operation leaves the gradients of its inputs.
 #[derive(Debug)]
 pub struct Sink<'t, E: Element> {
+    /// Of the nodes before the operation.
     gradients: &'t mut [Option<Tensor<E>>],
+    generation: u64,
 }
 
 impl<E: Element> Sink<'_, E> {
@@ -72,24 +74,28 @@ impl<E: Element> Sink<'_, E> {
     /// The first gradient is moved in, later ones are added in place.
     ///
     /// # Errors
-    /// Those of the closure, and if two gradients of one value differ in shape.
+    /// Those of the closure, if two gradients of one value differ in shape, and if the input is a variable of an earlier
+    /// step or of another tape.
     pub fn add(&mut self, node: Option<NodeId>, gradient: impl FnOnce() -> Result<Tensor<E>>) -> Result<()> {
         let Some(node) = node else { return Ok(()) };
-        let gradient = gradient()?;
-        match &mut self.gradients[node.place as usize] {
-            Some(sum) => elementwise::add_assign(sum, &gradient),
-            empty => {
-                *empty = Some(gradient);
+        match self.gradients.get_mut(node.place as usize).filter(|_| node.generation == self.generation) {
+            Some(Some(sum)) => elementwise::add_assign(sum, &gradient()?),
+            Some(empty) => {
+                *empty = Some(gradient()?);
                 Ok(())
             }
+            None => Err(Error::invalid(
+                "backward",
+                "an input of an operation is a variable of an earlier step or of another tape; make it anew in every step",
+            )),
         }
     }
 }
 
 /// The record of a computation, to be walked backward.
 ///
-/// `Tape` is used again step after step: [`backward`](Self::backward) empties it, [`clear`](Self::clear) empties it
-/// after a computation that was given up.
+/// `Tape` is used again step after step: [`backward`](Self::backward) empties it, on an error too;
+/// [`clear`](Self::clear) empties it after a computation that was given up. Variables made before belong to no step after.
 pub struct Tape<E: Element = f32> {
     /// One place per node. The box of a place stays when its record is consumed: the next step records the same
     /// operation there and needs no new box.
@@ -149,8 +155,13 @@ impl<E: Element> Tape<E> {
         leaf
     }
 
+    fn place(&self, param: &Param<E>) -> Option<usize> {
+        self.params.iter().find(|(id, _)| *id == param.id()).map(|(_, node)| node.place as usize)
+    }
+
     /// Asks for `weight * term` to be added to the loss: how a module that is trained by more than the reconstruction
-    /// says so, wherever in a model it stands. Whoever trains adds the terms with [`penalised`](crate::ops::penalised).
+    /// says so, wherever in a model it stands. Whoever trains adds the terms with [`penalised`](crate::ops::penalised);
+    /// without it there is no way back.
     pub fn penalise(&mut self, weight: f64, term: Var<E>) {
         self.penalties.push((weight, term));
     }
@@ -184,39 +195,58 @@ impl<E: Element> Tape<E> {
     /// The gradients of a scalar by every leaf it depends on. Empties the tape.
     ///
     /// # Errors
-    /// If `output` is not a single number, or does not depend on any leaf.
+    /// If `output` is not a single number, or for the reasons of [`backward_from`](Self::backward_from).
     pub fn backward(&mut self, output: &Var<E>) -> Result<Gradients<'_, E>> {
-        if output.value.len() != 1 {
-            return Err(Error::shape("backward", "the output", "one element", output.shape()));
-        }
-        self.backward_from(output, Tensor::full(*output.shape(), E::ONE))
+        let one = match output.value.len() {
+            1 => Ok(Tensor::full(*output.shape(), E::ONE)),
+            _ => Err(Error::shape("backward", "the output", "one element", output.shape())),
+        };
+        self.walk_or_clear(output, one)
     }
 
     /// The gradients of `sum(output * gradient)` by every leaf. Empties the tape.
     ///
     /// # Errors
-    /// If `gradient` does not have the output's shape, or the output does not depend on any leaf.
+    /// If `gradient` does not have the output's shape, the output or an input of an operation does not belong to this step
+    /// of this tape, or penalties were asked for and not added ([`penalise`](Self::penalise)).
     pub fn backward_from(&mut self, output: &Var<E>, gradient: Tensor<E>) -> Result<Gradients<'_, E>> {
-        gradient.expect_shape("backward", "the gradient", *output.shape())?;
+        let fits = gradient.expect_shape("backward", "the gradient", *output.shape());
+        self.walk_or_clear(output, fits.map(|()| gradient))
+    }
+
+    fn walk_or_clear(&mut self, output: &Var<E>, gradient: Result<Tensor<E>>) -> Result<Gradients<'_, E>> {
+        match gradient.and_then(|gradient| self.walk(output, gradient)) {
+            Ok(()) => Ok(Gradients { tape: self }),
+            Err(error) => {
+                // Half of the records are used up, and their places must not pass for those of the next step.
+                self.clear();
+                Err(error)
+            }
+        }
+    }
+
+    fn walk(&mut self, output: &Var<E>, gradient: Tensor<E>) -> Result<()> {
         let Some(last) = output.node.filter(|node| node.generation == self.generation && self.len > 0) else {
             return Err(Error::invalid("backward", "the output does not depend on any parameter or leaf of this tape"));
         };
+        if !self.penalties.is_empty() {
+            let what = "the penalties that modules asked for are not in the loss; add them with ops::penalised";
+            return Err(Error::invalid("backward", what));
+        }
         self.gradients.clear();
         self.gradients.resize(self.len, None);
         self.gradients[last.place as usize] = Some(gradient);
-        let mut result = Ok(());
         for node in (0..self.len).rev() {
             let (before, from) = self.gradients.split_at_mut(node);
             let record = &mut self.records[node];
-            if result.is_err() || record.is_leaf() || from[0].is_none() {
+            if record.is_leaf() || from[0].is_none() {
                 record.discard();
             } else if let Some(gradient) = from[0].take() {
-                result = record.consume(gradient, &mut Sink { gradients: before });
+                record.consume(gradient, &mut Sink { gradients: before, generation: self.generation })?;
             }
         }
         self.len = 0;
-        self.penalties.clear();
-        result.map(|()| Gradients { tape: self })
+        Ok(())
     }
 }
 
@@ -246,10 +276,16 @@ impl<E: Element> Gradients<'_, E> {
         self.tape.gradients[node.place as usize].as_ref()
     }
 
+    /// The gradient by a parameter; `None` if the output does not depend on it, or it was taken.
+    #[must_use]
+    pub fn of_param(&self, param: &Param<E>) -> Option<&Tensor<E>> {
+        self.tape.gradients[self.tape.place(param)?].as_ref()
+    }
+
     /// Takes out the gradient by a parameter; `None` if the output does not depend on it, or it was taken.
     pub fn take(&mut self, param: &Param<E>) -> Option<Tensor<E>> {
-        let (_, node) = self.tape.params.iter().find(|(id, _)| *id == param.id())?;
-        self.tape.gradients[node.place as usize].take()
+        let place = self.tape.place(param)?;
+        self.tape.gradients[place].take()
     }
 }
 
@@ -366,9 +402,42 @@ mod tests {
         let old = tape.leaf(row(&[2.0]));
         let foreign = other.leaf(row(&[2.0]));
         tape.clear();
-        let new = tape.leaf(row(&[3.0]));
         assert!(tape.backward(&old).is_err() && tape.backward(&foreign).is_err());
+        let new = tape.leaf(row(&[3.0]));
         let gradients = tape.backward(&new).unwrap();
         assert!(gradients.of(&old).is_none() && gradients.of(&foreign).is_none() && gradients.of(&new).is_some());
+        drop(gradients);
+        // As an input: of a place that this step has, too, and of one that it does not have.
+        for inputs in 0..2 {
+            let new = tape.leaf(row(&[3.0]));
+            let far = (0..=inputs * 5).map(|_| other.leaf(row(&[2.0]))).last().unwrap();
+            let y = ops::linear(&mut tape, &new, if inputs == 0 { &old } else { &far }, None).unwrap();
+            let error = tape.backward(&y).unwrap_err();
+            assert!(matches!(&error, Error::Invalid { op: "backward", .. }), "{error}");
+            assert!(error.to_string().contains("of an earlier step or of another tape"), "{error}");
+        }
+    }
+
+    /// An operation whose way back fails.
+    struct Failing(Option<NodeId>);
+
+    impl Backward<f64> for Failing {
+        fn backward(self, _: Tensor<f64>, sink: &mut Sink<'_, f64>) -> Result<()> {
+            sink.add(self.0, || Err(Error::invalid("failing", "always")))
+        }
+    }
+
+    #[test]
+    fn a_failed_way_back_leaves_an_empty_tape() {
+        let mut tape = Tape::new();
+        let x = tape.leaf(row(&[2.0]));
+        let y = tape.record(row(&[1.0]), &[x.node()], || Failing(x.node()));
+        assert_eq!(tape.backward(&y).unwrap_err().to_string(), "failing: always");
+        assert!(tape.is_empty());
+        let new = tape.leaf(row(&[3.0]));
+        let y = ops::linear(&mut tape, &new, &new, None).unwrap();
+        let gradients = tape.backward(&y).unwrap();
+        assert!(gradients.of(&x).is_none(), "of the step that failed");
+        assert_eq!(gradients.of(&new).unwrap().data(), [6.0]);
     }
 }

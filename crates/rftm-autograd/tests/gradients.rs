@@ -25,11 +25,18 @@ fn spread_enough(x: &Tensor<f64>, channels: usize) -> bool {
 }
 
 fn convolution() -> impl Strategy<Value = ([usize; 4], [usize; 4], ops::ConvOptions)> {
-    let sizes = (1_usize..3, 1_usize..6, 1_usize..6, 1_usize..4, 1_usize..4);
-    // Images of 8 channels and more go another way than those of fewer.
+    // Images of 8 channels and more go another way than those of fewer, and from 32 on they are read in parts: small
+    // ones then, since every number of theirs is moved by itself.
     let channels = || prop_oneof![3 => 1_usize..4, 1 => 8_usize..10];
-    (sizes, channels(), channels(), 1_usize..4, 0_usize..3, [0_usize..3, 0_usize..3]).prop_map(
-        |((batch, height, width, kernel_height, kernel_width), from, to, stride, padding, output_padding)| {
+    let many = prop_oneof![(Just(32_usize), 1_usize..3), (1_usize..3, Just(32_usize))];
+    let images = prop_oneof![
+        3 => (1_usize..3, [1_usize..6, 1_usize..6], (channels(), channels())),
+        1 => (1_usize..3, [1_usize..4, 1_usize..4], many),
+    ];
+    (images, [1_usize..4, 1_usize..4], 1_usize..4, 0_usize..3, [0_usize..3, 0_usize..3]).prop_map(
+        |((batch, [height, width], (from, to)), kernel, stride, padding, output_padding)| {
+            let [kernel_height, kernel_width] = kernel;
+            let padding = padding.min(kernel_height.min(kernel_width) - 1);
             let options = ops::ConvOptions { stride, padding, output_padding };
             ([batch, height, width, from], [to, kernel_height, kernel_width, from], options)
         },
@@ -236,6 +243,13 @@ fn penalties_are_used_once_and_belong_to_one_computation() {
     tape.penalise(2.0, constant.clone());
     tape.clear();
     assert_eq!(ops::penalised(&mut tape, constant.clone()).unwrap().value(), constant.value());
+    // Forgotten: an error, not a training without them.
+    let (x, zero) = (tape.leaf(Tensor::full([1, 1], 3.0)), Tensor::zeros([1, 1]));
+    let nine = ops::mse(&mut tape, &x, &zero).unwrap();
+    tape.penalise(2.0, nine.clone());
+    let error = tape.backward(&nine).unwrap_err().to_string();
+    assert!(error.contains("are not in the loss; add them with ops::penalised"), "{error}");
+    assert!(tape.is_empty());
     tape.penalise(1.0, Var::constant(Tensor::zeros([2])));
     let error = ops::penalised(&mut tape, constant).unwrap_err().to_string();
     assert_eq!(error, "penalised loss: a penalty must have shape one element, found (2)");

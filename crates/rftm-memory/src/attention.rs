@@ -34,10 +34,11 @@ pub struct AttentionConfig {
 }
 
 impl AttentionConfig {
-    /// MemAE's memory of so many slots: cosine, lambda = 1/N, entropy weight 0.0002.
+    /// MemAE's memory of so many slots: cosine, lambda = 1/N, entropy weight 0.0002. One slot has all the weight, and 1/1
+    /// would prune it: then lambda is 0.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        let shrinkage = 1.0 / capacity as f64;
+        let shrinkage = if capacity > 1 { 1.0 / capacity as f64 } else { 0.0 };
         Self { capacity, similarity: Similarity::Cosine, shrinkage, entropy_weight: 2e-4 }
     }
 

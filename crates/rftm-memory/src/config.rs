@@ -84,8 +84,6 @@ pub struct TwinConfig {
     pub connector: bool,
     /// Slope of the connectors' LeakyReLU for negative values.
     pub negative_slope: f64,
-    /// Root of the streams from which slots are initialised and forgotten.
-    pub seed: u64,
 }
 
 impl Default for TwinConfig {
@@ -96,7 +94,6 @@ impl Default for TwinConfig {
             cortex: Some(UnitConfig::cortex()),
             connector: true,
             negative_slope: 0.01,
-            seed: 0,
         }
     }
 }
@@ -142,7 +139,7 @@ pub(crate) fn check_width(part: &'static str, width: usize) -> Result<(), Config
     if width > 0 { Ok(()) } else { Err(ConfigError::new(part, "width", "0 elements; a latent has at least 1")) }
 }
 
-/// The weight of a loss, or a distance.
+/// The weight of a loss, a distance, a slope.
 pub(crate) fn check_weight(part: &'static str, parameter: &'static str, value: f64) -> Result<(), ConfigError> {
     if value >= 0.0 && value.is_finite() {
         return Ok(());

@@ -1,17 +1,20 @@
 use rftm_autograd::{Tape, Var, ops as layers};
 use rftm_nn::{BatchNorm, Freezer, Inference, Module, Segment, Visitor};
-use rftm_tensor::{Element, Result, Shape, Tensor};
-
 use rftm_tensor::recall::Recall;
+use rftm_tensor::{Element, Result, Tensor};
 
-use crate::{ConfigError, MemoryUnit, TwinConfig, UnitConfig};
+use crate::config::{check_weight, check_width};
+use crate::{ConfigError, MemoryUnit, TwinConfig, UnitConfig, latent};
 
 /// Random Forgetting Twin Memory (section 3.2.2, Eq. 4 and 5): hippocampus, connector, cortex, connector.
+///
+/// Which slots are read is a jump: for a rare sample a frozen model reads others, and its score moves, see [`MemoryUnit`].
 ///
 /// # Shapes
 /// Input and output (batch, ...) with L' elements a sample.
 #[derive(Debug)]
 pub struct TwinMemory<E: Element = f32> {
+    width: usize,
     hippocampus: Option<Stage<E>>,
     cortex: Option<Stage<E>>,
 }
@@ -46,20 +49,24 @@ impl<E: Element> Stage<E> {
 }
 
 impl<E: Element> TwinMemory<E> {
-    /// A twin memory for latents of `width` elements.
+    /// A twin memory for latents of `width` elements. `seed` is the root of the streams from which slots are initialised
+    /// and forgotten: two memories of one seed start alike and forget alike.
     ///
     /// # Errors
     /// A parameter that is out of range, by name.
-    pub fn new(width: usize, config: TwinConfig) -> std::result::Result<Self, ConfigError> {
+    pub fn new(width: usize, config: TwinConfig, seed: u64) -> std::result::Result<Self, ConfigError> {
+        check_width("twin", width)?;
+        check_weight("twin", "negative_slope", config.negative_slope)?;
         let stage = |unit: Option<UnitConfig>, name| {
             unit.map(|unit| {
-                let memory = MemoryUnit::named(width, unit, config.seed, name)?;
+                let memory = MemoryUnit::named(width, unit, seed, name)?;
                 let connector = config.connector.then(|| BatchNorm::new(width).with_leaky_relu(config.negative_slope));
                 Ok(Stage { memory, connector })
             })
             .transpose()
         };
-        Ok(Self { hippocampus: stage(config.hippocampus, "hippocampus")?, cortex: stage(config.cortex, "cortex")? })
+        let (hippocampus, cortex) = (stage(config.hippocampus, "hippocampus")?, stage(config.cortex, "cortex")?);
+        Ok(Self { width, hippocampus, cortex })
     }
 
     /// The first memory, unless it is switched off.
@@ -85,7 +92,7 @@ impl<E: Element> TwinMemory<E> {
     /// # Errors
     /// If the latents do not have the memory's width.
     pub fn last_recall(&self, h: &Tensor<E>, inference: Inference) -> Result<Option<(Recall<E>, &MemoryUnit<E>)>> {
-        let mut h = h.reshape(flat(h.shape()))?;
+        let mut h = h.reshape(latent::rows(h.shape(), self.width)?)?;
         let mut stages = self.stages().peekable();
         while let Some(stage) = stages.next() {
             if stages.peek().is_none() {
@@ -114,16 +121,10 @@ impl<E: Element> TwinMemory<E> {
     }
 }
 
-/// The latents of a batch as rows.
-fn flat(shape: &Shape) -> Shape {
-    let (batch, len) = shape.rows_cols();
-    [batch, len].into()
-}
-
 impl<E: Element> Module<E> for TwinMemory<E> {
     fn forward(&mut self, tape: &mut Tape<E>, x: Var<E>) -> Result<Var<E>> {
         let shape = *x.shape();
-        let mut h = layers::reshape(tape, &x, flat(&shape))?;
+        let mut h = layers::reshape(tape, &x, latent::rows(&shape, self.width)?)?;
         for (_, stage) in self.named_stages() {
             h = stage.memory.forward(tape, h)?;
             if let Some(connector) = &mut stage.connector {
@@ -134,7 +135,7 @@ impl<E: Element> Module<E> for TwinMemory<E> {
     }
 
     fn infer(&self, x: Tensor<E>, inference: Inference) -> Result<Tensor<E>> {
-        let mut h = x.reshape(flat(x.shape()))?;
+        let mut h = x.reshape(latent::rows(x.shape(), self.width)?)?;
         for stage in self.stages() {
             h = stage.connect(stage.memory.infer(h, inference)?, inference)?;
         }

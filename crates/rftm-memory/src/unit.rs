@@ -11,6 +11,10 @@ use crate::{ConfigError, UnitConfig, latent, ops};
 /// The basic unit (section 3.2.1, Eq. 3): a trainable matrix of slots that answers a latent with a weighted mean of the
 /// slots most similar to it.
 ///
+/// Which slots those are is a jump: of two nearly equal similarities rounding decides. A frozen model rounds otherwise (batch
+/// normalisation is folded into weights), so for a rare sample it reads another slot, and the score moves by more than
+/// rounding, also by more than 1e-4 of its size.
+///
 /// # Shapes
 /// Input and output (batch, ...) with L' elements a sample; `slots` (N, L').
 #[derive(Debug)]

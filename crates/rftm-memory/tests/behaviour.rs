@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use rftm_autograd::{Tape, Var};
-use rftm_memory::{MemoryUnit, Selection, TwinConfig, TwinMemory, UnitConfig};
+use rftm_memory::{AttentionConfig, AttentionMemory, MemoryUnit, Selection, TwinConfig, TwinMemory, UnitConfig};
 use rftm_nn::{Inference, Module, StateDict, count_parameters};
 use rftm_tensor::Tensor;
 
@@ -21,14 +21,57 @@ fn latents_of_any_shape_are_restored() {
     for shape in [vec![4, 24], vec![4, 2, 3, 4], vec![4, 4, 6]] {
         let shape = rftm_tensor::Shape::new(&shape).unwrap();
         let x = latents([4, 24]).reshape(shape).unwrap();
-        let mut twin = TwinMemory::new(24, TwinConfig::default()).unwrap();
+        let mut twin = TwinMemory::new(24, TwinConfig::default(), 0).unwrap();
         assert_eq!(train(&mut twin, &x).shape(), &shape);
         assert_eq!(twin.infer(x, Inference::default()).unwrap().shape(), &shape);
     }
-    let mut twin = TwinMemory::<f32>::new(24, TwinConfig::default()).unwrap();
+    let mut twin = TwinMemory::<f32>::new(24, TwinConfig::default(), 0).unwrap();
     let error = twin.infer(latents([4, 25]), Inference::default()).unwrap_err().to_string();
     assert_eq!(error, "memory: the latent must have shape (batch, ..) with 24 elements a sample, found (4, 25)");
     assert!(twin.forward(&mut Tape::new(), Var::constant(latents([24]))).is_err());
+    // In the shape that it was given, and without any memory, too.
+    let off = TwinConfig { hippocampus: None, cortex: None, ..TwinConfig::default() };
+    for config in [TwinConfig::default(), off] {
+        let mut twin = TwinMemory::<f32>::new(24, config, 0).unwrap();
+        let x = latents([4, 5, 5]);
+        let expected = "memory: the latent must have shape (batch, ..) with 24 elements a sample, found (4, 5, 5)";
+        let refused = [
+            twin.infer(x.clone(), Inference::default()).err(),
+            twin.last_recall(&x, Inference::default()).err(),
+            twin.forward(&mut Tape::new(), Var::constant(x)).err(),
+        ];
+        assert!(
+            refused.iter().all(|error| error.as_ref().is_some_and(|error| error.to_string() == expected)),
+            "{refused:?}"
+        );
+    }
+}
+
+/// As the paper's release has it: uniform within 1/sqrt(L'), for the twin memory, its units alone, and MemAE's.
+#[test]
+fn slots_start_within_their_bound() {
+    let check = |slots: &Tensor| {
+        assert_eq!(slots.dims()[1], 16);
+        let (least, most) =
+            slots.data().iter().fold((0.0_f32, 0.0_f32), |(a, b), value| (a.min(*value), b.max(*value)));
+        assert!((-0.25..-0.24).contains(&least) && (0.24..=0.25).contains(&most), "{least} {most}");
+    };
+    let twin = TwinMemory::<f32>::new(16, TwinConfig::default(), 3).unwrap();
+    check(twin.hippocampus().unwrap().slots());
+    check(twin.cortex().unwrap().slots());
+    check(MemoryUnit::<f32>::new(16, UnitConfig::hippocampus(), 3).unwrap().slots());
+    check(AttentionMemory::<f32>::new(16, AttentionConfig::new(100), 3).unwrap().slots());
+}
+
+#[test]
+fn a_seed_is_a_memory() {
+    let slots = |seed| {
+        let twin = TwinMemory::<f32>::new(6, TwinConfig::default(), seed).unwrap();
+        twin.stages().map(|stage| stage.memory().slots().clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(slots(1), slots(1));
+    assert_ne!(slots(1)[0], slots(2)[0]);
+    assert_ne!(slots(1)[1], slots(2)[1]);
 }
 
 #[test]
@@ -36,7 +79,7 @@ fn each_part_switches_off() {
     let count = |change: fn(&mut TwinConfig)| {
         let mut config = TwinConfig::default();
         change(&mut config);
-        let mut twin = TwinMemory::<f32>::new(8, config).unwrap();
+        let mut twin = TwinMemory::<f32>::new(8, config, 0).unwrap();
         let x = latents([6, 8]);
         assert!(train(&mut twin, &x).is_finite());
         (count_parameters(&mut twin), twin)
@@ -95,8 +138,8 @@ fn forgetting_is_drawn_from_the_pass_number() {
 fn the_two_memories_forget_independently() {
     let selection = Selection::Remove;
     let same = Some(UnitConfig { forget_in_evaluation: true, top_k: None, selection, ..UnitConfig::new(200, 1, 0.5) });
-    let twin =
-        TwinMemory::<f32>::new(6, TwinConfig { hippocampus: same, cortex: same, ..TwinConfig::default() }).unwrap();
+    let config = TwinConfig { hippocampus: same, cortex: same, ..TwinConfig::default() };
+    let twin = TwinMemory::<f32>::new(6, config, 0).unwrap();
     let (h, c) = (twin.hippocampus().unwrap(), twin.cortex().unwrap());
     assert_ne!(h.slots(), c.slots());
     let survivors = |unit: &MemoryUnit| {
@@ -109,7 +152,7 @@ fn the_two_memories_forget_independently() {
 
 #[test]
 fn evaluation_forgets_nothing_by_default_and_does_not_mix_samples() {
-    let twin = TwinMemory::<f32>::new(6, TwinConfig::default()).unwrap();
+    let twin = TwinMemory::<f32>::new(6, TwinConfig::default(), 0).unwrap();
     let x = latents([9, 6]);
     let whole = twin.infer(x.clone(), Inference::default()).unwrap();
     assert_eq!(whole, twin.infer(x.clone(), Inference { pass: 7 }).unwrap());
@@ -139,7 +182,7 @@ fn a_batch_of_one_can_be_read_but_not_normalised() {
     let one = latents([1, 6]);
     let mut unit = MemoryUnit::<f32>::new(6, UnitConfig::hippocampus(), 1).unwrap();
     assert!(train(&mut unit, &one).is_finite());
-    let mut twin = TwinMemory::<f32>::new(6, TwinConfig::default()).unwrap();
+    let mut twin = TwinMemory::<f32>::new(6, TwinConfig::default(), 0).unwrap();
     let error = twin.forward(&mut Tape::new(), Var::constant(one)).unwrap_err().to_string();
     assert!(error.contains("at least 2 values per channel"), "{error}");
 }
@@ -149,8 +192,15 @@ fn wrong_parameters_are_refused_by_name() {
     let refused = |change: fn(&mut TwinConfig)| {
         let mut config = TwinConfig::default();
         change(&mut config);
-        TwinMemory::<f32>::new(8, config).unwrap_err().to_string()
+        TwinMemory::<f32>::new(8, config, 0).unwrap_err().to_string()
     };
+    assert_eq!(refused(|c| c.negative_slope = f64::NAN), "twin.negative_slope: NaN is not a number from 0 on");
+    assert!(refused(|c| c.negative_slope = f64::INFINITY).starts_with("twin.negative_slope: "));
+    assert!(TwinMemory::<f32>::new(0, TwinConfig::default(), 0).is_err());
+    // What `new` makes is valid, one slot too.
+    for capacity in 1..4 {
+        AttentionMemory::<f32>::new(8, AttentionConfig::new(capacity), 0).unwrap();
+    }
     let too_many = refused(|c| c.cortex = Some(UnitConfig::new(10, 6, 0.5)));
     assert_eq!(
         too_many,
@@ -176,7 +226,7 @@ fn a_twin_memory_is_its_parts_in_order() {
     use rftm_autograd::ops as layers;
     use rftm_tensor::recall::Query;
     let config = TwinConfig::default().map_units(|unit| UnitConfig { forgetting_rate: 0.0, ..unit });
-    let mut twin = TwinMemory::<f32>::new(6, config).unwrap();
+    let mut twin = TwinMemory::<f32>::new(6, config, 0).unwrap();
     let (x, mut tape) = (latents([9, 6]), Tape::new());
     let (one, zero) = (Var::constant(Tensor::full([6], 1.0)), Var::constant(Tensor::zeros([6])));
     let mut h = Var::constant(x.clone());
@@ -197,7 +247,7 @@ fn the_last_recall_is_what_the_decoder_gets() {
         let mut config = TwinConfig::default();
         config.hippocampus = config.hippocampus.filter(|_| hippocampus);
         config.cortex = config.cortex.filter(|_| cortex);
-        let mut twin = TwinMemory::<f32>::new(24, config).unwrap();
+        let mut twin = TwinMemory::<f32>::new(24, config, 0).unwrap();
         // Running statistics other than those of the start.
         train(&mut twin, &latents([8, 24]));
         let x = latents([3, 2, 12]);

@@ -16,13 +16,15 @@ pub(crate) struct Position {
     /// What makes it this training: a checkpoint of another one must not be taken up.
     config: TrainConfig,
     samples: [usize; 2],
+    /// Of the model before its first step, and of the data; earlier versions wrote none.
+    identity: Option<String>,
     pub(crate) history: Vec<EpochReport>,
 }
 
 impl Position {
     /// Before the first epoch.
-    pub(crate) fn start(config: &TrainConfig, train: usize, validation: usize) -> Self {
-        Self { config: *config, samples: [train, validation], history: Vec::new() }
+    pub(crate) fn start(config: &TrainConfig, samples: [usize; 2], identity: Option<String>) -> Self {
+        Self { config: *config, samples, identity, history: Vec::new() }
     }
 
     /// Files an epoch; says whether it is the best so far. A tie is an improvement.
@@ -89,8 +91,17 @@ impl Position {
         }
     }
 
-    fn is_same_training(&self, other: &Self) -> bool {
-        self.config == other.config && self.samples == other.samples
+    /// Why this is not the position of the training that starts at `start`.
+    fn is_foreign_to(&self, start: &Self) -> Option<&'static str> {
+        if self.identity.is_none() {
+            Some("checkpoint written by an earlier version, which did not note whose it is")
+        } else if self.config != start.config || self.samples != start.samples {
+            Some("checkpoint of a training with other data or hyper-parameters")
+        } else if self.identity != start.identity {
+            Some("checkpoint of a training of another model or with other data")
+        } else {
+            None
+        }
     }
 }
 
@@ -151,10 +162,10 @@ impl Checkpoint {
         };
         let position: Position = serde_json::from_str(&state.note)
             .map_err(|error| wrong(format!("no checkpoint of a training ({error})")))?;
-        if !position.is_same_training(start) {
-            return Err(wrong("checkpoint of a training with other data or hyper-parameters".into()));
+        match position.is_foreign_to(start) {
+            Some(problem) => Err(wrong(problem.into())),
+            None => Ok(Some(Self { state, position })),
         }
-        Ok(Some(Self { state, position }))
     }
 
     /// Puts model and optimiser back to where they were; gives position and best weights.

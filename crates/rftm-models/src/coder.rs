@@ -34,7 +34,11 @@ pub(crate) fn build(spec: &ModelSpec, stream: &mut Rng) -> Result<Coder, Error> 
                 large = geometry.small;
                 sizes.push(geometry);
             }
-            let latent = large[0] * large[1] * channels[channels.len() - 1];
+            let latent = large[0].checked_mul(large[1]).and_then(|pixels| pixels.checked_mul(*channels.last()?));
+            let latent = latent.ok_or_else(|| Error::Config {
+                parameter: "image",
+                problem: format!("{image:?}; its latent would have more numbers than can be counted"),
+            })?;
             let (encoder, decoder) = conv(spec, channels, &sizes, stream);
             Ok(Coder { encoder, decoder, latent })
         }

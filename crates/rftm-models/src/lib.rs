@@ -4,6 +4,7 @@
 mod checkpoint;
 mod coder;
 mod error;
+mod identity;
 mod model;
 mod patterns;
 mod score;

@@ -1,14 +1,13 @@
+use crate::coder::{Coder, build, check_size};
+use crate::identity::Hash;
+use crate::spec::{MemorySpec, ModelSpec};
+use crate::{Error, SCORING_BATCH, Scorer, scores};
 use rftm_autograd::{Tape, Var};
 use rftm_data::Samples;
 use rftm_memory::{AttentionMemory, ItemMemory, TwinConfig, TwinMemory};
 use rftm_nn::{Freezer, Inference, Module, Segment, Sequential, StateDict, Visitor, count_parameters};
 use rftm_rng::rng;
 use rftm_tensor::{Result, Tensor};
-use sha2::{Digest, Sha256};
-
-use crate::coder::{Coder, build, check_size};
-use crate::spec::{MemorySpec, ModelSpec};
-use crate::{Error, SCORING_BATCH, Scorer, scores};
 
 /// An autoencoder with something, or nothing, in its bottleneck.
 #[derive(Debug)]
@@ -69,8 +68,8 @@ impl Model {
             MemorySpec::None => Bottleneck::Identity,
             MemorySpec::Twin { hippocampus, cortex, connector } => {
                 let negative_slope = spec.negative_slope;
-                let config = TwinConfig { hippocampus, cortex, connector, negative_slope, seed };
-                Bottleneck::Twin(Box::new(TwinMemory::new(latent, config)?))
+                let config = TwinConfig { hippocampus, cortex, connector, negative_slope };
+                Bottleneck::Twin(Box::new(TwinMemory::new(latent, config, seed)?))
             }
             MemorySpec::MemAe(config) => Bottleneck::Attention(Box::new(AttentionMemory::new(latent, config, seed)?)),
             MemorySpec::Mnad(config) => Bottleneck::Items(Box::new(ItemMemory::new(latent, config, seed)?)),
@@ -123,15 +122,12 @@ impl Model {
         count_parameters(self)
     }
 
-    /// SHA-256 over all tensors by name: equal digests are equal models, to the bit.
+    /// SHA-256 over all tensors by name: equal digests are equal weights, running statistics included, to the bit. (Not
+    /// equal models: k, slopes and counters are no tensors.)
     pub fn digest(&mut self) -> String {
-        let mut hash = Sha256::new();
-        for (name, tensor) in &StateDict::of(self, "").tensors {
-            hash.update(name.as_bytes());
-            hash.update([0]);
-            tensor.data().iter().for_each(|value| hash.update(value.to_le_bytes()));
-        }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        let mut hash = Hash::new();
+        hash.tensors(&StateDict::of(self, ""));
+        hash.finish()
     }
 }
 
@@ -158,6 +154,10 @@ impl Module for Model {
             memory.freeze(freezer)?;
         }
         self.decoder.freeze(freezer)
+    }
+
+    fn description(&self) -> String {
+        format!("{:?}", self.spec)
     }
 
     fn visit(&mut self, visitor: &mut dyn Visitor<f32>) {

@@ -9,6 +9,10 @@ pub const SCORING_BATCH: usize = 256;
 
 /// The anomaly score of every sample, Eq. 1: `|| decoder(memory(encoder(x))) - x ||_2`. Higher = more anomalous.
 ///
+/// Each sample is scored by itself, whatever the batch, unless a memory forgets in evaluation
+/// ([`forget_in_evaluation`](rftm_memory::UnitConfig::forget_in_evaluation)): then every batch has its own mask, and a score depends
+/// on `batch_size` and on the sample's place in the order.
+///
 /// # Errors
 /// If there are no samples, or they do not fit the model.
 pub fn scores(model: &dyn Module, samples: &dyn Samples, batch_size: usize) -> Result<Vec<f32>, Error> {
@@ -32,7 +36,9 @@ pub fn reconstruct(model: &dyn Module, samples: &dyn Samples, batch_size: usize)
 
 /// A frozen model: the fast way to score, one sample or many.
 ///
-/// Scores equal those of [`scores`] up to rounding (within 1e-4 of their size) and do not depend on the batch.
+/// Scores equal those of [`scores`] up to rounding (within 1e-4 of their size) and do not depend on the batch. Where
+/// rounding decides which of two nearly equal slots a memory reads, or whether a weight is pruned, a rare sample's score
+/// differs by more.
 #[derive(Debug)]
 pub struct Scorer {
     frozen: Frozen,

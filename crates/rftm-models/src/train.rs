@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::checkpoint::{Checkpoint, Position};
+use crate::identity::identity;
 use crate::score::{gather, mean_square, validation_loss};
 
 /// How to train; the defaults are the paper's (section 4.2).
@@ -93,7 +94,8 @@ impl Observer for Silent {
 pub enum TrainOutcome {
     /// By itself; the model has the weights of the best epoch.
     Finished(TrainReport),
-    /// The observer stopped it; with a checkpoint it goes on after this epoch. The model is somewhere in between.
+    /// The observer stopped it. The model is as it was before the call: with a checkpoint the same call goes on after this
+    /// epoch, without one, or after no whole epoch, it begins again.
     Interrupted {
         /// The last whole epoch, 0 if there was none.
         epoch: usize,
@@ -122,11 +124,13 @@ pub struct TrainReport {
 /// weights restored. An epoch as good as the best one counts as an improvement.
 ///
 /// With a `checkpoint` path the state is saved there after every epoch, and a training that finds its file goes on from
-/// it to the same bits as one that was never interrupted.
+/// it to the same bits as one that was never interrupted. The file belongs to the model as it comes in
+/// ([`Module::description`], weights, counters), to every number of the samples, and to `config`.
 ///
 /// # Errors
 /// A hyper-parameter out of range, samples that do not fit the model, a loss that is not finite or has exploded
-/// ([`Error::Diverged`]), or a checkpoint that cannot be read, written, or belongs to another training.
+/// ([`Error::Diverged`]), or a checkpoint that cannot be read, written, or belongs to another training. After an error the
+/// model is somewhere in between.
 pub fn train(
     model: &mut dyn Module,
     config: &TrainConfig,
@@ -137,9 +141,11 @@ pub fn train(
 ) -> Result<TrainOutcome, Error> {
     config.check()?;
     let mut batches = Batches::new(train.len(), config.batch_size, LastRow::Drop)?;
-    let mut adam = Adam::new(AdamConfig { learning_rate: config.learning_rate, ..AdamConfig::default() });
-    let mut position = Position::start(config, train.len(), validation.len());
-    let mut best = StateDict::of(model, "");
+    let mut adam = Adam::new(AdamConfig { learning_rate: config.learning_rate, ..AdamConfig::default() })?;
+    let identity = checkpoint.map(|_| identity(model, [train, validation])).transpose()?;
+    let mut position = Position::start(config, [train.len(), validation.len()], identity);
+    let start = StateDict::of(model, "");
+    let mut best = start.clone();
     if let Some(saved) = checkpoint.map(|path| Checkpoint::load(path, &position)).transpose()?.flatten() {
         (position, best) = saved.resume(model, &mut adam)?;
     }
@@ -154,6 +160,7 @@ pub fn train(
         let epoch = position.history.len() + 1;
         batches.reshuffle(&mut rng(config.seed, "shuffle", epoch as u64));
         let Some(train_loss) = train_epoch(model, &mut adam, &mut tape, train, &batches, epoch, observer)? else {
+            start.apply(model)?;
             return Ok(TrainOutcome::Interrupted { epoch: epoch - 1 });
         };
         let (loss, mean_square) = validation_loss(model, validation, config.batch_size)?;

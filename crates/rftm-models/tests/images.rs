@@ -99,6 +99,8 @@ fn images_that_are_too_small_are_refused() {
         "image: 8 x 90 pixels are too few for 4 convolutions, which need 9 in height and width; use fewer layers or \
          larger images"
     );
+    let endless = ModelSpec::conv([1 << 33, 1 << 33], &[1, 4], MemorySpec::None, Convention::Release);
+    assert!(matches!(Model::new(&endless, 1), Err(Error::Config { parameter: "image", .. })));
     let unpadded = Architecture::Conv { image: [30, 31], channels: vec![3; 5], kernel: 3, stride: 2, padding: 0 };
     assert_eq!(unpadded.smallest_image(), 31);
     let spec = ModelSpec { architecture: unpadded, ..spec };

@@ -81,11 +81,28 @@ fn training_lowers_the_loss_and_keeps_the_best_weights() {
 #[test]
 fn early_stopping_waits_its_patience() {
     let config = TrainConfig { patience: 2, max_epochs: 500, learning_rate: 0.05, ..config() };
-    let mut model = Model::new(&spec(ModelKind::Ae, Convention::Release), 5).unwrap();
-    let outcome = train(&mut model, &config, &rows(0, 64), &rows(64, 80), None, &mut Silent).unwrap();
-    let TrainOutcome::Finished(report) = outcome else { panic!("nobody stopped it") };
-    assert!(!report.hit_epoch_limit && report.epochs < 500);
-    assert_eq!(report.epochs, report.best_epoch + 2);
+    for kind in ModelKind::ALL {
+        let mut model = Model::new(&spec(kind, Convention::Release), 5).unwrap();
+        let mut run = |config: &TrainConfig| {
+            let outcome = train(&mut model, config, &rows(0, 64), &rows(64, 80), None, &mut Silent).unwrap();
+            let TrainOutcome::Finished(report) = outcome else { panic!("nobody stopped it") };
+            report
+        };
+        let report = run(&config);
+        assert!(!report.hit_epoch_limit && report.epochs < 500);
+        assert_eq!(report.epochs, report.best_epoch + 2);
+        // The weights are those of the best epoch, not of the last: measured again, without a step.
+        let measured = run(&TrainConfig { max_epochs: 0, ..config });
+        assert_eq!(measured.best_validation_loss, report.best_validation_loss, "{kind}");
+        assert_ne!(report.history.last().unwrap().validation_loss, report.best_validation_loss, "{kind}");
+    }
+}
+
+/// A loss that stays the same is an improvement in every epoch (choice 13 of `docs/method.md`): patience never ends.
+#[test]
+fn a_tie_is_an_improvement() {
+    let TrainOutcome::Finished(report) = Factors::new(|_| 0.5, 0.5).run().unwrap() else { panic!("nobody stopped it") };
+    assert_eq!((report.epochs, report.best_epoch, report.hit_epoch_limit), (3, 3, true));
 }
 
 #[test]
@@ -135,6 +152,30 @@ fn an_interrupted_training_ends_in_the_same_bits() {
     }
 }
 
+/// Whoever stops a training and calls it again with the same model gets what he would have got.
+#[test]
+fn an_interrupted_model_is_as_it_was() {
+    let spec = spec(ModelKind::Rftm, Convention::Release);
+    let (_, expected) = run(&spec, None, &mut Silent);
+    for with_file in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        let mut model = Model::new(&spec, 5).unwrap();
+        let before = model.digest();
+        let run = |steps, model: &mut Model| {
+            let file = with_file.then_some(path.as_path());
+            train(model, &config(), &rows(0, 300), &rows(300, 380), file, &mut StopAfter(steps)).unwrap()
+        };
+        // In the first epoch, of ten steps, and in the third.
+        for (steps, epoch) in [(3, 0), (25, 2)] {
+            assert_eq!(run(steps, &mut model), TrainOutcome::Interrupted { epoch });
+            assert_eq!(model.digest(), before);
+        }
+        run(usize::MAX, &mut model);
+        assert_eq!(model.digest(), expected);
+    }
+}
+
 #[test]
 fn foreign_and_damaged_checkpoints_are_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -149,7 +190,36 @@ fn foreign_and_damaged_checkpoints_are_refused() {
     assert!(matches!(&error, Error::Checkpoint { .. }), "{error}");
     assert!(error.to_string().contains("other data or hyper-parameters; delete it to train from the start"), "{error}");
 
+    // As many samples, other numbers; then other weights, another memory.
+    let refused = |spec: &ModelSpec, seed: u64, parts: [&Rows; 2]| {
+        let mut model = Model::new(spec, seed).unwrap();
+        let digest = model.digest();
+        let error = train(&mut model, &config(), parts[0], parts[1], Some(&path), &mut Silent).unwrap_err();
+        assert!(matches!(&error, Error::Checkpoint { .. }), "{error}");
+        assert!(error.to_string().contains("another model or with other data; delete it"), "{error}");
+        assert_eq!(model.digest(), digest);
+    };
+    let (own, own_validation) = (rows(0, 300), rows(300, 380));
+    refused(&spec, 5, [&rows(1, 301), &own_validation]);
+    refused(&spec, 5, [&own, &rows(301, 381)]);
+    refused(&spec, 6, [&own, &own_validation]);
+    let MemorySpec::Twin { hippocampus, mut cortex, connector } = spec.memory.clone() else { panic!("a twin memory") };
+    cortex.as_mut().unwrap().forgetting_rate = 0.25;
+    refused(
+        &ModelSpec { memory: MemorySpec::Twin { hippocampus, cortex, connector }, ..spec.clone() },
+        5,
+        [&own, &own_validation],
+    );
+
     let bytes = std::fs::read(&path).unwrap();
+    // As earlier versions wrote it.
+    let mut state = StateDict::<f32>::load(&path).unwrap();
+    let start = state.note.find("\"identity\"").unwrap();
+    let end = state.note.find("\"history\"").unwrap();
+    state.note.replace_range(start..end, "");
+    state.save(&path).unwrap();
+    let error = resume(&config()).to_string();
+    assert!(error.contains("written by an earlier version") && error.contains("delete it"), "{error}");
     for length in [0, 7, 500, bytes.len() / 2, bytes.len() - 1] {
         std::fs::write(&path, &bytes[..length]).unwrap();
         let error = resume(&config());
@@ -210,7 +280,7 @@ impl Factors {
     }
 
     fn run(mut self) -> Result<TrainOutcome, String> {
-        let config = TrainConfig { max_epochs: 3, ..config() };
+        let config = TrainConfig { max_epochs: 3, patience: 1, ..config() };
         train(&mut self, &config, &rows(0, 96), &rows(96, 128), None, &mut Silent).map_err(|error| error.to_string())
     }
 }

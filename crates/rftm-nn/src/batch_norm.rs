@@ -91,7 +91,7 @@ impl<E: Element> Module<E> for BatchNorm<E> {
         for ((shift, &scale), &mean) in shift.data_mut().iter_mut().zip(scale.data()).zip(self.running_mean.data()) {
             *shift -= mean * scale;
         }
-        freezer.affine(scale, shift);
+        freezer.affine(scale, shift)?;
         self.slope.map_or(Ok(()), |slope| freezer.leaky_relu(slope))
     }
 

@@ -10,7 +10,9 @@ use crate::Module;
 /// nothing can be trained.
 ///
 /// Outputs equal [`Module::infer`] up to rounding (folding multiplies weights before instead of sums after), and do not
-/// depend on the batch: a sample alone gives the bits it gives among others.
+/// depend on the batch: a sample alone gives the bits it gives among others. Rounding may decide where a module jumps: of
+/// two nearly equal similarities a memory's top-k can then take the other slot, and the output of that sample differs
+/// by far more than rounding.
 #[derive(Debug)]
 pub struct Frozen<E: Element = f32> {
     steps: Vec<Step<E>>,
@@ -147,11 +149,18 @@ impl<E: Element> Freezer<E> {
     }
 
     /// `y = x * scale + shift` per channel; folded into the layer before it.
-    pub fn affine(&mut self, scale: Tensor<E>, shift: Tensor<E>) {
+    ///
+    /// # Errors
+    /// If the layer before has shapes that do not fit.
+    pub fn affine(&mut self, scale: Tensor<E>, shift: Tensor<E>) -> Result<()> {
         match &mut self.open {
             Some(open) if open.bias.len() == scale.len() => open.fold(&scale, &shift),
-            _ => self.steps.push(Step::Affine { scale, shift }),
+            _ => {
+                self.close()?;
+                self.steps.push(Step::Affine { scale, shift });
+            }
         }
+        Ok(())
     }
 
     /// LeakyReLU.
@@ -205,9 +214,9 @@ impl<E: Element> Freezer<E> {
         self.steps.push(match convolution {
             None => Step::Linear(PackedLinear::new(&weight, &bias)?),
             Some(convolution) => {
-                // Packing does not depend on the size of the image; any size that the layer accepts will do.
-                let side = 2 * convolution.options.padding + convolution.kernel[0].max(convolution.kernel[1]);
-                let geometry = convolution.geometry([side; 2])?;
+                // Packing does not depend on the size of the image; any size that the layer accepts will do, as the
+                // kernel's does: the padding is smaller.
+                let geometry = convolution.geometry([convolution.kernel[0].max(convolution.kernel[1]); 2])?;
                 let pack = if convolution.transposed { PackedConv::for_large } else { PackedConv::for_small };
                 Step::Conv(pack(&weight, &bias, geometry)?, convolution)
             }

@@ -11,7 +11,8 @@ pub trait Module<E: Element = f32>: Send + Sync {
     /// If the input does not fit the module.
     fn forward(&mut self, tape: &mut Tape<E>, x: Var<E>) -> Result<Var<E>>;
 
-    /// An evaluation pass: running statistics, nothing recorded, nothing changed.
+    /// An evaluation pass: running statistics, nothing recorded, and nothing changed that an output depends on (a memory
+    /// counts its empty reads).
     ///
     /// # Errors
     /// If the input does not fit the module.
@@ -19,6 +20,12 @@ pub trait Module<E: Element = f32>: Send + Sync {
 
     /// Shows every parameter and buffer to a visitor, always in the same order.
     fn visit(&mut self, visitor: &mut dyn Visitor<E>);
+
+    /// What the module is besides its parameters, in words that differ where it differs: its specification. A checkpoint keeps
+    /// it, so that a training is not taken up with another model.
+    fn description(&self) -> String {
+        String::new()
+    }
 
     /// Adds what the module does in evaluation to a [`Frozen`](crate::Frozen) model.
     ///

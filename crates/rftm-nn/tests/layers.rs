@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use rftm_autograd::{Param, Tape, Var, ops};
-use rftm_goldens::{assert_close, golden};
+use rftm_goldens::{Golden, assert_close, golden};
 use rftm_nn::{
-    Adam, AdamConfig, BatchNorm, ChannelsFirst, ChannelsLast, Conv2d, ConvOptions, ConvTranspose2d, Inference,
+    Adam, AdamConfig, BatchNorm, ChannelsFirst, ChannelsLast, Conv2d, ConvOptions, ConvTranspose2d, Frozen, Inference,
     LeakyRelu, Linear, Module, Sequential, StateDict, StateError, Visitor, count_parameters,
 };
 use rftm_rng::rng;
@@ -32,7 +32,7 @@ fn adam_agrees<E: Element>() {
     let (gradients, trajectory) = (g.tensor::<E>("grads"), g.tensor::<E>("trajectory"));
     let at = |all: &Tensor<E>, step: usize| Tensor::from_slice(all.row(step), [3, 4]).unwrap();
     let mut module = Given(Param::new(at(&trajectory, 0)));
-    let mut adam = Adam::new(AdamConfig { learning_rate: 1e-2, ..AdamConfig::default() });
+    let mut adam = Adam::new(AdamConfig { learning_rate: 1e-2, ..AdamConfig::default() }).unwrap();
     let mut tape = Tape::new();
     for step in 0..5 {
         let y = module.forward(&mut tape, Var::constant(Tensor::zeros([1]))).unwrap();
@@ -50,15 +50,117 @@ fn adam_follows_pytorch() {
     adam_agrees::<f32>();
 }
 
-#[test]
-fn adam_notices_another_module() {
-    let (mut tape, mut adam) = (Tape::<f32>::new(), Adam::default());
-    for (size, fits) in [(3, true), (4, false)] {
-        let mut module = Given(Param::new(Tensor::zeros([size])));
-        let y = module.forward(&mut tape, Var::constant(Tensor::zeros([1]))).unwrap();
-        let mut gradients = tape.backward_from(&y, Tensor::zeros([size])).unwrap();
-        assert_eq!(adam.step(&mut module, &mut gradients).is_ok(), fits);
+/// One step on `sum(parameter)` for each parameter.
+fn try_step<const N: usize>(adam: &mut Adam, parts: &mut [Given<f32>; N]) -> Result<()> {
+    struct All<'a>(&'a mut [Given<f32>]);
+    impl Module for All<'_> {
+        fn forward(&mut self, _: &mut Tape, x: Var) -> Result<Var> {
+            Ok(x)
+        }
+
+        fn infer(&self, x: Tensor, _: Inference) -> Result<Tensor> {
+            Ok(x)
+        }
+
+        fn visit(&mut self, visitor: &mut dyn Visitor<f32>) {
+            self.0.iter_mut().for_each(|part| part.visit(visitor));
+        }
     }
+    let mut tape = Tape::new();
+    let mut leaves = parts.iter().map(|part| tape.param(&part.0)).collect::<Vec<_>>().into_iter();
+    let first = leaves.next().unwrap();
+    let all = leaves.try_fold(first, |left, right| ops::concat(&mut tape, &left, &right))?;
+    let mut gradients = tape.backward_from(&all, Tensor::full(*all.shape(), 1.0))?;
+    adam.step(&mut All(parts), &mut gradients)
+}
+
+#[test]
+fn a_refused_step_of_adam_changes_nothing() {
+    let given = |size| Given(Param::new(Tensor::full([size], 0.5)));
+    let mut adam = Adam::default();
+    let mut own = [given(3), given(4)];
+    try_step(&mut adam, &mut own).unwrap();
+    let after_one = adam.state().1[0].first.clone();
+    fn refused<const N: usize>(adam: &mut Adam, mut parts: [Given<f32>; N], expected: &str) {
+        let error = try_step(adam, &mut parts).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+        assert!(parts.iter().all(|part| part.0.value.data().iter().all(|value| *value == 0.5)), "{expected}");
+    }
+    refused(&mut adam, [given(3), given(4)], "p is not the parameter of the earlier steps");
+    refused(&mut adam, [given(3)], "p is not the parameter of the earlier steps");
+    let (steps, moments) = adam.state();
+    assert_eq!((steps, &moments[0].first), (1, &after_one));
+    // Taken up, it serves whom it meets first, if that has as many parameters.
+    adam.restore(steps, moments.clone());
+    refused(&mut adam, [given(3), given(5)], "p has shape (5), the moments kept for it (4)");
+    refused(&mut adam, [given(3)], "the module has 1 parameters, moments are kept for 2");
+    refused(&mut adam, [given(3), given(4), given(3)], "the module has 3 parameters, moments are kept for 2");
+    let mut other = [given(3), given(4)];
+    try_step(&mut adam, &mut other).unwrap();
+    try_step(&mut adam, &mut other).unwrap();
+    assert_eq!(adam.steps(), 3);
+    assert!(try_step(&mut adam, &mut own).is_err());
+}
+
+#[test]
+fn adam_refuses_numbers_out_of_range() {
+    let check = |change: fn(&mut AdamConfig), expected: Option<&str>| {
+        let mut config = AdamConfig::default();
+        change(&mut config);
+        let error = Adam::<f32>::new(config).err().map(|error| error.to_string());
+        assert_eq!(error.as_deref(), expected);
+    };
+    check(|_| (), None);
+    check(|c| (c.beta1, c.eps) = (0.0, 0.0), None);
+    check(|c| c.learning_rate = f64::NAN, Some("adam: learning_rate NaN is not a number from 0 on"));
+    check(|c| c.learning_rate = f64::INFINITY, Some("adam: learning_rate inf is not a number from 0 on"));
+    check(|c| c.eps = -1.0, Some("adam: eps -1 is not a number from 0 on"));
+    check(|c| c.beta1 = 1.0, Some("adam: beta1 1 is not in [0, 1)"));
+    check(|c| c.beta2 = f64::NAN, Some("adam: beta2 NaN is not in [0, 1)"));
+    // 1 in `f32`.
+    check(|c| c.beta2 = 1.0 - 1e-12, Some("adam: beta2 0.999999999999 is not in [0, 1)"));
+}
+
+fn batch_norm_agrees<E: Element>(case: &str, images: bool) {
+    let load = |g: &Golden| {
+        let mut layer = BatchNorm::<E>::new(g.tensor::<E>("weight").len());
+        let mut state = StateDict::of(&mut layer, "");
+        for (name, key) in [("running_mean", "running_mean0"), ("running_var", "running_var0")] {
+            state.tensors.insert(name.into(), g.tensor(key));
+        }
+        for name in ["weight", "bias"] {
+            state.tensors.insert(name.into(), g.tensor(name));
+        }
+        state.apply(&mut layer).unwrap();
+        layer
+    };
+    let (train, eval) = (golden(&format!("{case}_train")), golden(&format!("{case}_eval")));
+    let image = |g: &Golden, name| if images { g.image::<E>(name) } else { g.tensor(name) };
+    let mut layer = load(&train);
+    let y = layer.forward(&mut Tape::new(), Var::constant(image(&train, "x"))).unwrap();
+    assert_close(y.value(), &image(&train, "y"), case);
+    let state = StateDict::of(&mut layer, "");
+    assert_close(&state.tensors["running_mean"], &train.tensor("running_mean1"), case);
+    assert_close(&state.tensors["running_var"], &train.tensor("running_var1"), case);
+    let y = load(&eval).infer(image(&eval, "x"), Inference::default()).unwrap();
+    assert_close(&y, &image(&eval, "y"), case);
+}
+
+#[test]
+fn batch_norm_and_its_running_statistics_follow_pytorch() {
+    for (case, images) in [("bn1d", false), ("bn2d", true)] {
+        batch_norm_agrees::<f64>(case, images);
+        batch_norm_agrees::<f32>(case, images);
+    }
+}
+
+/// A batch norm of another width cannot be folded; it must not change places with the layer before it.
+#[test]
+fn a_frozen_model_refuses_what_its_model_refuses() {
+    let model = Linear::<f32>::new(4, 8, &mut rng(1, "init", 0)).then(BatchNorm::new(4));
+    let x = Tensor::full([2, 4], 1.0);
+    assert!(model.infer(x.clone(), Inference::default()).is_err());
+    assert!(Frozen::new(&model).unwrap().infer(x).is_err());
 }
 
 fn image_model() -> Sequential {

@@ -45,26 +45,31 @@ impl Geometry {
     /// The geometry of a convolution of a `large` image: `small = (large + 2 padding - kernel) / stride + 1`.
     ///
     /// # Errors
-    /// If the kernel does not fit, or a size is zero.
+    /// If the kernel does not fit, a size is zero, or the padding is not smaller than the kernel (there would be windows of
+    /// nothing but padding).
     pub fn convolution(large: [usize; 2], kernel: [usize; 2], stride: usize, padding: usize) -> Result<Self> {
-        let fits = |axis: usize| kernel[axis] > 0 && large[axis] + 2 * padding >= kernel[axis];
-        if stride == 0 || !fits(0) || !fits(1) {
-            return Err(Error::invalid(
+        check_padding("conv2d", kernel, padding)?;
+        let small = [0, 1].map(|axis: usize| {
+            let padded = padding.checked_mul(2)?.checked_add(large[axis])?;
+            Some(padded.checked_sub(kernel[axis])?.checked_div(stride)? + 1)
+        });
+        match small {
+            [Some(height), Some(width)] => Ok(Self { kernel, stride, padding, large, small: [height, width] }),
+            _ => Err(Error::invalid(
                 "conv2d",
                 format!(
                     "kernel {kernel:?} with stride {stride} does not fit an image of {large:?} with padding {padding}"
                 ),
-            ));
+            )),
         }
-        let small = [0, 1].map(|axis| (large[axis] + 2 * padding - kernel[axis]) / stride + 1);
-        Ok(Self { kernel, stride, padding, large, small })
     }
 
     /// The geometry of a transposed convolution of a `small` image:
     /// `large = (small - 1) stride - 2 padding + kernel + output_padding`.
     ///
     /// # Errors
-    /// If the result would be empty, or `output_padding >= stride` (then another small image would fit).
+    /// If the result would be empty or too large to be counted, `output_padding >= stride` (then another small image would
+    /// fit), or the padding is not smaller than the kernel.
     pub fn transposed(
         small: [usize; 2],
         kernel: [usize; 2],
@@ -72,9 +77,11 @@ impl Geometry {
         padding: usize,
         output_padding: [usize; 2],
     ) -> Result<Self> {
+        check_padding("conv_transpose2d", kernel, padding)?;
         let large = [0, 1].map(|axis: usize| {
-            let reach = small[axis].checked_sub(1)? * stride + kernel[axis] + output_padding[axis];
-            reach.checked_sub(2 * padding).filter(|&large| large > 0 && kernel[axis] > 0)
+            let steps = small[axis].checked_sub(1)?.checked_mul(stride)?;
+            let reach = steps.checked_add(kernel[axis])?.checked_add(output_padding[axis])?;
+            reach.checked_sub(padding.checked_mul(2)?).filter(|&large| large > 0)
         });
         match large {
             [Some(height), Some(width)] if output_padding.iter().all(|&rest| rest < stride) => {
@@ -103,6 +110,14 @@ impl Geometry {
     fn taps(&self) -> usize {
         self.kernel[0] * self.kernel[1]
     }
+}
+
+/// A kernel must have pixels, and not fit into the padding.
+fn check_padding(op: &'static str, kernel: [usize; 2], padding: usize) -> Result<()> {
+    if kernel.iter().all(|&side| padding < side) {
+        return Ok(());
+    }
+    Err(Error::invalid(op, format!("padding {padding} with kernel {kernel:?}; it must be smaller than the kernel")))
 }
 
 /// Large to small: `small[n, i, j, s] = bias[s] + sum over taps and l of large[n, i S + ky - P, j S + kx - P, l] w[s, ky, kx, l]`.

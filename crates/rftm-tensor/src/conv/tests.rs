@@ -11,10 +11,12 @@ struct Case {
 }
 
 fn cases() -> impl Strategy<Value = Case> {
+    // Images of 32 channels and more are read in parts.
+    let channels = || prop_oneof![1_usize..20, 32_usize..36];
     let sizes = (
         1_usize..4,
-        1_usize..20,
-        1_usize..20,
+        channels(),
+        channels(),
         [1_usize..9, 1_usize..9],
         [1_usize..4, 1_usize..4],
         1_usize..4,
@@ -111,6 +113,14 @@ fn wrong_geometries_are_refused() {
     assert!(Geometry::convolution([2, 2], [3, 3], 2, 0).is_err());
     assert!(Geometry::convolution([2, 2], [3, 3], 0, 1).is_err());
     assert!(Geometry::transposed([1, 1], [3, 3], 2, 2, [0; 2]).is_err());
+    // Numbers of a damaged file: too large to be counted, or an image of padding.
+    assert!(Geometry::convolution([usize::MAX, 8], [3, 3], 2, 1).is_err());
+    assert!(Geometry::transposed([usize::MAX / 2, 8], [3, 3], 3, 1, [0; 2]).is_err());
+    for (kernel, padding) in [([3, 3], 3), ([3, 1], 1), ([3, 3], usize::MAX), ([0, 3], 0)] {
+        let error = Geometry::convolution([8, 8], kernel, 1, padding).unwrap_err().to_string();
+        assert!(error.ends_with("it must be smaller than the kernel"), "{error}");
+        assert!(Geometry::transposed([8, 8], kernel, 1, padding, [0; 2]).is_err());
+    }
     let error = Geometry::transposed([2, 2], [3, 3], 2, 1, [0, 2]).unwrap_err();
     assert!(error.to_string().contains("output padding must be smaller than the stride"), "{error}");
     let geometry = Geometry::convolution([4, 4], [3, 3], 2, 1).unwrap();
