@@ -8,7 +8,7 @@ use crate::score::gather;
 use crate::{Error, SCORING_BATCH};
 
 /// SHA-256 over the model as it is now (its description, its state) and over every number of the samples. MNIST's 60000 x 784
-/// take about 0.3 s, most of it in the hash.
+/// take 0.2 s, most of it in the hash.
 pub(crate) fn identity(model: &mut dyn Module, parts: [&dyn Samples; 2]) -> Result<String, Error> {
     let mut hash = Hash::new();
     hash.text(&model.description());
