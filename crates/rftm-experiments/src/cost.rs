@@ -65,8 +65,8 @@ pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &
     let text = "Trainable numbers of each model, epochs until early stopping (mean; at the limit: cells that the largest \
                 number of\nepochs ended), and time of training and scoring: the median over cells of the seconds an epoch took \
                 with its validation,\nand the mean time of a cell. Times are wall-clock times of the runs behind Table 1, with \
-                whatever else the machine did;\ndocs/performance.md has the measured ones. A CPU without family and model \
-                number stands for two kinds, of which one\nis twice as fast.\n";
+                whatever else the machine did;\ndocs/performance.md has the measured ones. Records of early \
+                versions name the CPU without its family, so a row without one may mix generations.\n";
     Some(Document {
         id: "cost".to_owned(),
         title: "Run time and parameters".to_owned(),
