@@ -11,7 +11,8 @@ pub struct Preprocessing {
     center: Vec<f64>,
     factor: Vec<f64>,
     fill: Option<Vec<f32>>,
-    limit: Option<f32>,
+    /// One for each feature, or one for all.
+    limit: Option<Vec<f32>>,
 }
 
 impl Preprocessing {
@@ -63,9 +64,22 @@ impl Preprocessing {
     /// A limit that is not a positive number.
     pub fn limited(self, limit: f32) -> Result<Self, Error> {
         if limit > 0.0 && limit.is_finite() {
-            return Ok(Self { limit: Some(limit), ..self });
+            return Ok(Self { limit: Some(vec![limit]), ..self });
         }
         Err(Error::Preprocessing(format!("the limit is {limit}; a positive number is needed")))
+    }
+
+    /// Limits each scaled feature to `[-limit, limit]` with a limit of its own; as many as there are features.
+    ///
+    /// # Errors
+    /// Another number of limits, or one that is not a positive number.
+    pub fn limited_each(self, limits: Vec<f32>) -> Result<Self, Error> {
+        if limits.len() != self.center.len() || !limits.iter().all(|&limit| limit > 0.0 && limit.is_finite()) {
+            let problem =
+                format!("{} limits of {} features, or not all positive numbers", limits.len(), self.center.len());
+            return Err(Error::Preprocessing(problem));
+        }
+        Ok(Self { limit: Some(limits), ..self })
     }
 
     /// The centres, one for each feature or one for all.
@@ -108,10 +122,14 @@ impl Preprocessing {
         }
         let factor = graph.floats("scaling.factor", dims, &self.narrow(|factor| factor));
         x = graph.node("scaled", "Mul", &[&x, &factor], vec![]);
-        let Some(limit) = self.limit else { return x };
-        // Not Clip: with some runtimes a NaN leaves it as a number.
-        for (name, op, bound) in [("scaling.high", "Greater", limit), ("scaling.low", "Less", -limit)] {
-            let bound = graph.scalar(&format!("{name}.bound"), bound);
+        let Some(limits) = &self.limit else { return x };
+        // One number says it where all are alike.
+        let (dims, limits) =
+            if limits.iter().all(|limit| *limit == limits[0]) { (&[][..], &limits[..1]) } else { (dims, &limits[..]) };
+        // Not Clip: with some runtimes a NaN leaves it as a number, and its bounds are the same for all features.
+        for (name, op, sign) in [("scaling.high", "Greater", 1.0), ("scaling.low", "Less", -1.0)] {
+            let bounds: Vec<f32> = limits.iter().map(|limit| sign * limit).collect();
+            let bound = graph.floats(&format!("{name}.bound"), dims, &bounds);
             let beyond = graph.node(&format!("{name}.beyond"), op, &[&x, &bound], vec![]);
             x = graph.node(name, "Where", &[&beyond, &bound, &x], vec![]);
         }

@@ -23,8 +23,11 @@ fn shapes_fit_for_any_batch() {
         let sample = spec.architecture.sample_shape();
         let features = sample.iter().product();
         let full = Preprocessing::uniform(1.0, 2.0).unwrap().filled(vec![3.0]).unwrap().limited(9.0).unwrap();
-        let all = [None, Some(scaling(features)), Some(full)];
-        for (preprocessing, score) in all.into_iter().zip([Score::Distance, Score::Distance, Score::MeanSquaredError]) {
+        let limits = (1..=features).map(|limit| limit as f32).collect();
+        let each = scaling(features).limited_each(limits).unwrap();
+        let all = [None, Some(scaling(features)), Some(full), Some(each)];
+        for (index, preprocessing) in all.into_iter().enumerate() {
+            let score = if index == 2 { Score::MeanSquaredError } else { Score::Distance };
             let graph = decode(&spec, &Options { preprocessing, score, ..Options::default() }).graph.unwrap();
             for batch in [1, 5] {
                 let shapes = infer::shapes(&graph, batch);
@@ -35,6 +38,22 @@ fn shapes_fit_for_any_batch() {
             assert_eq!(outputs, ["score", "reconstruction"]);
         }
     }
+}
+
+#[test]
+fn each_feature_has_its_own_bounds_unless_all_are_alike() {
+    let spec = ModelSpec::mlp(&[3, 2], MemorySpec::None, Convention::Release);
+    let check = |limits: [f32; 3], dims: &[i64], expected: &[f32]| {
+        let preprocessing = Some(scaling(3).limited_each(limits.to_vec()).unwrap());
+        let graph = decode(&spec, &Options { preprocessing, ..Options::default() }).graph.unwrap();
+        for (name, sign) in [("scaling.high.bound", 1.0), ("scaling.low.bound", -1.0)] {
+            let bound = graph.initializer.iter().find(|tensor| tensor.name == name).unwrap();
+            let bounds = bound.raw_data.as_chunks().0.iter().map(|&bytes| sign * f32::from_le_bytes(bytes));
+            assert_eq!((bound.dims.as_slice(), bounds.collect::<Vec<_>>().as_slice()), (dims, expected), "{name}");
+        }
+    };
+    check([10.0, 5.0, 1e6], &[3], &[10.0, 5.0, 1e6]);
+    check([5.0; 3], &[], &[5.0]);
 }
 
 #[test]
@@ -94,7 +113,11 @@ fn what_cannot_be_exported_is_refused_by_name() {
     for limit in [0.0, -1.0, f32::NAN] {
         let expected = format!("preprocessing: the limit is {limit}; a positive number is needed");
         check(uniform().limited(limit).map(drop), &expected);
+        let expected = "preprocessing: 1 limits of 1 features, or not all positive numbers";
+        check(uniform().limited_each(vec![limit]).map(drop), expected);
     }
+    let limits = "preprocessing: 2 limits of 1 features, or not all positive numbers";
+    check(uniform().limited_each(vec![1.0; 2]).map(drop), limits);
     let spec = ModelSpec::mlp(&[7, 5], MemorySpec::None, Convention::Release);
     let three = Options { preprocessing: Some(preprocessing(&[0.0; 3], &[1.0; 3]).unwrap()), ..Options::default() };
     let mut model = Model::new(&spec, 1).unwrap();

@@ -70,17 +70,14 @@ impl FromStr for Missing {
     }
 }
 
-/// A scaled number beyond this counts as this: a million deviations are as odd as can be, and a model's arithmetic
-/// stays finite.
-pub(crate) const SCALED_LIMIT: f32 = 1e6;
-
-/// The same for the rows that stop the training in time. Ten deviations are as wrong as a model can be about a normal
+/// Beyond so many deviations a scaled number counts as this in the rows that stop the training in time. Ten deviations are as wrong as a model can be about a normal
 /// row; one value that training rows do not have, scored in full, would outweigh all others in the choice of the epoch.
 pub(crate) const VALIDATION_LIMIT: f32 = 10.0;
 
 /// From the numbers of a sample to what a model sees, learned from training rows and saved with the model.
 ///
-/// A numeric column becomes one number. A categorical column becomes one indicator for each category that at least
+/// A numeric column becomes one number; one that never changed in training lies within ten deviations, in every row. A
+/// categorical column becomes one indicator for each category that at least
 /// [`FEWEST_OF_CATEGORY`](crate::defaults::FEWEST_OF_CATEGORY) training rows have, and one for anything else: a rarer
 /// category, one that was not seen, a missing one. Where no training row had anything else, it counts ten deviations; the
 /// others together weigh as much as one number.
@@ -145,7 +142,7 @@ impl Features {
                 Missing::Median => quantile(&values, 0.5)? as f32,
                 _ => (values.iter().map(|&x| f64::from(x)).sum::<f64>() / values.len() as f64) as f32,
             });
-            features.affine.push(Affine::learn(scaling, &values, data.column(index))?);
+            features.affine.push(Affine::learn(scaling, &values)?);
         }
         if missing == Missing::Refuse {
             features.fill.clear();
@@ -171,7 +168,13 @@ impl Features {
         if (self.affine.len(), self.fill.len()) != (numbers, fills) {
             return Err("its scaling does not fit its columns".to_owned());
         }
-        let usable = |affine: &Affine| affine.shift.is_finite() && affine.scale.is_finite() && affine.scale > 0.0;
+        let usable = |affine: &Affine| {
+            affine.shift.is_finite()
+                && affine.scale.is_finite()
+                && affine.scale > 0.0
+                && affine.limit.is_finite()
+                && affine.limit > 0.0
+        };
         if !self.affine.iter().all(usable) || !self.fill.iter().all(|value| value.is_finite()) {
             return Err("its scaling is of no use".to_owned());
         }
@@ -326,10 +329,10 @@ pub(crate) struct Prepared<'a> {
 impl<'a> Prepared<'a> {
     pub(crate) fn new(data: &'a Data, features: &'a Features, samples: &'a [u32]) -> Self {
         let (shape, indicators) = (features.shape(), features.indicators(data.layout()));
-        Self { data, features, samples, shape, indicators, limit: SCALED_LIMIT }
+        Self { data, features, samples, shape, indicators, limit: f32::INFINITY }
     }
 
-    /// No number beyond this.
+    /// No number beyond this, even where its scaling would allow it.
     pub(crate) fn limited(self, limit: f32) -> Self {
         Self { limit, ..self }
     }
@@ -372,6 +375,7 @@ impl Samples for Prepared<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scaling::SCALED_LIMIT;
 
     fn transformed(features: &Features, data: &Data) -> Vec<f32> {
         let samples: Vec<u32> = (0..data.len() as u32).collect();
@@ -448,6 +452,8 @@ mod tests {
         check(|it| it.affine[1].scale = 0.0, scaling);
         check(|it| it.affine[1].scale = f32::INFINITY, scaling);
         check(|it| it.affine[0].shift = f32::NAN, scaling);
+        check(|it| it.affine[0].limit = 0.0, scaling);
+        check(|it| it.affine[0].limit = f32::NAN, scaling);
         check(|it| it.fill[0] = f32::NAN, scaling);
     }
 

@@ -3,8 +3,11 @@
 //! Tensors: `model.*`, and `calibration`, the scores in ascending order. The metadata has one key, `rftm`, with JSON:
 //!
 //! ```json
-//! {"format": 1, "sha256": "...", "card": {...}}
+//! {"format": 2, "sha256": "...", "card": {...}}
 //! ```
+//!
+//! Format 2 has limits in the scaling ([`Affine::limit`](crate::Affine)) where they are not a million. Format 1 has none,
+//! and its models score as they always did: what it says means the same in both.
 //!
 //! The digest is over the text of the card and all tensors, so a changed bit anywhere is noticed.
 
@@ -21,8 +24,11 @@ use sha2::{Digest, Sha256};
 
 use crate::{Card, Error, Result, write_atomic};
 
-/// The format this library writes, and the latest it reads.
-pub const FORMAT_VERSION: u64 = 1;
+/// The format this library writes, and the latest it reads; it reads every earlier one, too.
+pub const FORMAT_VERSION: u64 = 2;
+
+/// The first there was.
+const FIRST_FORMAT: u64 = 1;
 
 const MODEL: &str = "model.";
 const CALIBRATION: &str = "calibration";
@@ -99,8 +105,8 @@ pub(crate) fn load(path: &Path) -> Result<Content> {
     })?;
     let AnyFormat { format } =
         serde_json::from_str(&file.note).map_err(|_| other("a safetensors file without its header".to_owned()))?;
-    if format < FORMAT_VERSION {
-        return Err(other(format!("model format {format}; the first is {FORMAT_VERSION}")));
+    if format < FIRST_FORMAT {
+        return Err(other(format!("model format {format}; the first is {FIRST_FORMAT}")));
     }
     if format > FORMAT_VERSION {
         return Err(Error::NewerFormat { path: path.to_owned(), found: format, supported: FORMAT_VERSION });

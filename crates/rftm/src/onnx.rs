@@ -1,6 +1,5 @@
 use rftm_onnx::{Options, Preprocessing, Score};
 
-use crate::features::SCALED_LIMIT;
 use crate::{Affine, Detector, Features, Layout, Missing, Result};
 
 impl Detector {
@@ -55,7 +54,8 @@ fn preprocessing(features: &Features) -> Result<Preprocessing> {
     let (affine, fill): (Vec<Affine>, Vec<f32>) = inputs(features).map(|(_, affine, fill)| (affine, fill)).unzip();
     let center = affine.iter().map(|affine| f64::from(affine.shift)).collect();
     let factor = affine.iter().map(|affine| f64::from(affine.scale)).collect();
-    let preprocessing = Preprocessing::new(center, factor)?.limited(SCALED_LIMIT)?;
+    let limits = affine.iter().map(|affine| affine.limit).collect();
+    let preprocessing = Preprocessing::new(center, factor)?.limited_each(limits)?;
     Ok(match features.missing {
         Missing::Refuse => preprocessing,
         Missing::Mean | Missing::Median => preprocessing.filled(fill)?,

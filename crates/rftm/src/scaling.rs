@@ -49,13 +49,30 @@ impl FromStr for Scaling {
     }
 }
 
-/// `(x - shift) * scale`.
+/// `(x - shift) * scale`, no farther from 0 than `limit`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Affine {
     /// What becomes 0.
     pub shift: f32,
     /// One over the length that becomes 1.
     pub scale: f32,
+    /// What lies farther out counts as this: 10 for a column that never changed in training, a million for any other.
+    #[serde(default = "anywhere", skip_serializing_if = "is_anywhere")]
+    pub limit: f32,
+}
+
+/// A scaled number beyond this counts as this: a million deviations are as odd as can be, and a model's arithmetic
+/// stays finite.
+pub(crate) const SCALED_LIMIT: f32 = 1e6;
+
+fn anywhere() -> f32 {
+    SCALED_LIMIT
+}
+
+/// Most numbers of a file have this limit; it is written only where it is another one.
+fn is_anywhere(limit: &f32) -> bool {
+    *limit == SCALED_LIMIT
 }
 
 /// A column that never changed in training has no deviation to measure a difference by. Any difference is odd, so one in
@@ -65,9 +82,11 @@ const CONSTANT: f64 = 1e-4;
 /// The same for a column that was always 0, where "one in ten thousand" says nothing.
 const ALWAYS_ZERO: f64 = 1e-3;
 
-/// What a constant column becomes in a row that was held out from the training counts at most so many deviations, as a
-/// category that was not seen does: in thousands of them, one calibration row would put the threshold above everything.
-const MOVED: f64 = 10.0;
+/// A change of a constant column counts at most so many deviations, as a category that was not seen does: in thousands of
+/// them, one calibration row would put the threshold above everything. It is the same in every row that is scored. A
+/// length learned from rows that were held out would treat those better than new ones, and p-values rest on nothing but
+/// that calibration rows and new ones are treated alike.
+const MOVED: f32 = 10.0;
 
 /// Deviation below which the indicator of a category is not stretched, not even if no row or every row has it: a category
 /// of one row in ten thousand would outweigh a hundred other columns.
@@ -78,40 +97,41 @@ const LENGTHS: (f64, f64) = (1e-30, 1e37);
 
 impl Affine {
     fn new(shift: f64, length: f64) -> Self {
-        Self { shift: shift as f32, scale: (1.0 / length.clamp(LENGTHS.0, LENGTHS.1)) as f32 }
+        let scale = (1.0 / length.clamp(LENGTHS.0, LENGTHS.1)) as f32;
+        Self { shift: shift as f32, scale, limit: SCALED_LIMIT }
     }
 
-    /// The number a model sees.
+    /// The number a model sees; NaN of NaN.
+    ///
+    /// # Panics
+    /// If the limit is negative or NaN, which that of a [`Features`](crate::Features) never is.
     #[must_use]
     pub fn apply(self, x: f32) -> f32 {
-        (x - self.shift) * self.scale
+        ((x - self.shift) * self.scale).clamp(-self.limit, self.limit)
     }
 
-    /// Back to the original unit.
+    /// Back to the original unit, of a number within the limit.
     #[must_use]
     pub fn undo(self, scaled: f32) -> f32 {
         scaled / self.scale + self.shift
     }
 
     /// Pixels in 0..=255 to [-1, 1], as everywhere in this project.
-    pub(crate) const PIXELS: Self = Self { shift: 127.5, scale: 1.0 / 127.5 };
+    pub(crate) const PIXELS: Self = Self { shift: 127.5, scale: 1.0 / 127.5, limit: SCALED_LIMIT };
 
-    fn constant(value: f64, farthest: f64) -> Self {
+    fn constant(value: f64) -> Self {
         let length = if value == 0.0 { ALWAYS_ZERO } else { CONSTANT * value.abs() };
-        Self::new(value, length.max(farthest / MOVED))
+        Self { limit: MOVED, ..Self::new(value, length) }
     }
 
-    /// Learned from the values of a column in training rows, of which there is at least one; if they are all the same,
-    /// from `all` its values, too: the training rows do not tell how far it goes.
+    /// Learned from the values of a column in training rows, of which there is at least one.
     ///
     /// # Errors
     /// Values that are not finite.
-    pub(crate) fn learn(scaling: Scaling, values: &[f32], all: impl Iterator<Item = f32>) -> Result<Self> {
+    pub(crate) fn learn(scaling: Scaling, values: &[f32]) -> Result<Self> {
         let first = values[0];
         if values.iter().all(|&value| value == first) {
-            let value = f64::from(first);
-            // A missing value is not the larger of two.
-            return Ok(Self::constant(value, all.map(|x| (f64::from(x) - value).abs()).fold(0.0, f64::max)));
+            return Ok(Self::constant(f64::from(first)));
         }
         Ok(match scaling {
             Scaling::Zscore => Self::deviation(values),
@@ -163,14 +183,12 @@ pub(crate) fn quantile(values: &[f32], q: f64) -> Result<f64> {
 
 #[cfg(test)]
 mod tests {
-    use std::iter::empty;
-
     use super::*;
 
     #[test]
     fn each_scaling_puts_its_landmarks_in_place() {
         let check = |scaling, values: &[f32], at: &[(f32, f32)]| {
-            let affine = Affine::learn(scaling, values, empty()).unwrap();
+            let affine = Affine::learn(scaling, values).unwrap();
             for &(x, expected) in at {
                 assert!((affine.apply(x) - expected).abs() < 1e-5, "{scaling} {x}: {}", affine.apply(x));
                 assert!((affine.undo(expected) - x).abs() < 1e-4 * (1.0 + x.abs()), "{scaling} back to {x}");
@@ -186,17 +204,18 @@ mod tests {
     fn any_change_of_a_constant_column_is_many_deviations() {
         for scaling in Scaling::ALL {
             let check = |constant: f32, new: f32| {
-                let affine = Affine::learn(scaling, &[constant; 4], empty()).unwrap();
+                let affine = Affine::learn(scaling, &[constant; 4]).unwrap();
                 assert_eq!(affine.apply(constant), 0.0);
                 assert!(affine.apply(new).abs() > 9.0, "{constant} to {new}: {}", affine.apply(new));
+                // It is odd, but not beyond all measure, however far it goes.
+                assert_eq!([f32::MAX, -f32::MAX].map(|far| affine.apply(far)), [10.0, -10.0]);
+                assert!(affine.apply(f32::NAN).is_nan());
             };
             check(0.0, 1.0);
             check(1000.0, 1001.0);
             check(-3.5e-6, -3.6e-6);
-            // What rows that were held out have is odd, but not beyond all measure.
-            let learn = |all: [f32; 3]| Affine::learn(scaling, &[0.0; 4], all.into_iter()).unwrap();
-            assert_eq!([learn([0.0, f32::NAN, 1.0]), learn([0.0, -4.0, 1.0])].map(|it| it.apply(1.0)), [10.0, 2.5]);
-            assert_eq!(learn([0.0; 3]), Affine::learn(scaling, &[0.0; 4], empty()).unwrap());
+            let small = Affine::learn(scaling, &[1000.0; 4]).unwrap().apply(1000.5);
+            assert!((small - 5.0).abs() < 0.01, "a small change counts less: {small}");
         }
         assert!(Affine::anything_else(0.0).apply(1.0) > 9.0);
         assert!(Affine::anything_else(1.0).apply(0.0) < -9.0);
@@ -231,7 +250,7 @@ mod tests {
                 [-f32::MAX, 0.0, f32::MAX],
                 [f32::MIN_POSITIVE, 1e-39, 2e-39],
             ] {
-                let affine = Affine::learn(scaling, &values, empty()).unwrap();
+                let affine = Affine::learn(scaling, &values).unwrap();
                 let scaled = values.map(|x| affine.apply(x));
                 assert!(
                     affine.scale.is_normal() && (1.0 / affine.scale).is_normal(),
@@ -245,7 +264,7 @@ mod tests {
     #[test]
     fn a_time_stamp_keeps_its_deviation() {
         let values: Vec<f32> = (0..1000).map(|second| 1.7e9 + 1024.0 * second as f32).collect();
-        let affine = Affine::learn(Scaling::Zscore, &values, empty()).unwrap();
+        let affine = Affine::learn(Scaling::Zscore, &values).unwrap();
         assert!((affine.apply(values[999]) - 3_f32.sqrt()).abs() < 1e-2);
     }
 }

@@ -3,8 +3,7 @@ use rftm_rng::{rng, shuffle};
 use crate::{Data, Error, Layout, Result, defaults};
 
 /// Which samples train, which stop the training in time, which calibrate. No sample has two parts, so the calibration
-/// scores are of samples that neither the weights, the scaling nor the choice of the epoch have seen. (One thing they have
-/// a say in: how much a column counts that is constant in all training rows, and not in them.)
+/// scores are of samples that neither the weights, the scaling nor the choice of the epoch have seen.
 pub(crate) struct Split {
     pub(crate) train: Vec<u32>,
     pub(crate) validation: Vec<u32>,

@@ -162,6 +162,35 @@ fn a_constant_column_that_moves_is_odd() {
     assert_eq!(explained.contributions[0].name, "same");
 }
 
+/// Rows of two numbers and a hundred flags, each of which is set in one of a thousand rows: training rows lack most of them,
+/// and one new row in ten has one.
+fn flags(rows: usize, stream: u64) -> Data {
+    let mut random = rftm_rng::rng(7, "test", stream);
+    let mut row = |_| -> Vec<f32> {
+        let x = random.random_range(0.0..1.0_f32);
+        let mut row = vec![x, x + random.random_range(0.0..0.1_f32)];
+        row.extend((0..100).map(|_| f32::from(u8::from(random.random_bool(0.001)))));
+        row
+    };
+    let values = (0..rows).flat_map(&mut row).collect();
+    Data::table((0..102).map(|column| format!("c{column}")), values).unwrap()
+}
+
+#[test]
+fn the_rate_is_kept_where_columns_are_constant_in_training() {
+    let new = flags(2000, 60);
+    let rate = 0.02;
+    // The promise is one on average over calibrations.
+    let share = |stream| {
+        let builder = Detector::builder().kind(ModelKind::Ae).max_epochs(3).threshold(Rule::FalsePositiveRate(rate));
+        let detector = builder.fit(&flags(400, stream)).unwrap();
+        assert!(detector.calibration().len() >= 49);
+        detector.predict(&new).unwrap().iter().filter(|&&odd| odd).count() as f64 / 2000.0
+    };
+    let mean = (61..69).map(share).sum::<f64>() / 8.0;
+    assert!(mean < 1.5 * rate, "{mean} of normal rows at a rate of {rate}");
+}
+
 #[test]
 fn categories_and_missing_values() {
     let mut random = rftm_rng::rng(7, "test", 9);
@@ -374,6 +403,32 @@ fn other_data_are_refused() {
     assert!(rate.to_string().contains("cannot be promised by 20 calibration scores"), "{rate}");
 }
 
+/// What stands in front of the number of a file's format.
+const FORMAT: &[u8] = b"\\\"format\\\":";
+
+fn format_at(file: &[u8]) -> usize {
+    file.windows(FORMAT.len()).position(|bytes| bytes == FORMAT).expect("the header names its format") + FORMAT.len()
+}
+
+#[test]
+fn files_of_the_first_format_score_as_they_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.rftm");
+    let data = Data::table(["x", "y"], (0..200).map(|x| (x * x % 37) as f32).collect()).unwrap();
+    let detector = Detector::builder().kind(ModelKind::Ae).max_epochs(2).fit(&data).unwrap();
+    detector.save(&path).unwrap();
+    // Without a constant column nothing but the number tells the second format from the first.
+    let mut bytes = fs::read(&path).unwrap();
+    let at = format_at(&bytes);
+    assert_eq!(bytes[at], b'2');
+    bytes[at] = b'1';
+    fs::write(&path, &bytes).unwrap();
+    assert!(!String::from_utf8_lossy(&bytes).contains(r#"\"limit\""#));
+    let loaded = Detector::load(&path).unwrap();
+    assert_eq!(loaded.card(), detector.card());
+    assert_eq!(loaded.score(&data).unwrap(), detector.score(&data).unwrap());
+}
+
 #[test]
 fn files_that_are_no_models_say_so() {
     let folder = tempfile::tempdir().unwrap();
@@ -396,16 +451,15 @@ fn files_that_are_no_models_say_so() {
     }
     let error = load(b"a,b\n1,2\n3,4\n");
     assert!(matches!(error, Error::NotADetector { .. }), "{error}");
-    let format = b"\\\"format\\\":";
-    let header = whole.windows(format.len()).position(|bytes| bytes == format).expect("the header names its format");
+    let at = format_at(&whole);
     let mut zero = whole.clone();
-    zero[header + format.len()] = b'0';
+    zero[at] = b'0';
     let error = load(&zero);
     assert!(matches!(error, Error::NotADetector { .. }) && error.to_string().contains("model format 0"), "{error}");
     let mut newer = whole.clone();
-    newer[header + format.len()] = b'9';
+    newer[at] = b'9';
     let error = load(&newer);
-    assert!(matches!(error, Error::NewerFormat { found: 9, supported: 1, .. }), "{error}");
+    assert!(matches!(error, Error::NewerFormat { found: 9, supported: 2, .. }), "{error}");
     assert!(error.to_string().contains("use a newer rftm"));
     assert!(matches!(Detector::load(Path::new("/no/such/file")).unwrap_err(), Error::Io { .. }));
 }
