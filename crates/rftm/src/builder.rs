@@ -1,3 +1,4 @@
+use rftm_data::Samples;
 use rftm_models::{
     Architecture, MemorySpec, Model, ModelKind, ModelSpec, Observer, Silent, TrainConfig, TrainOutcome, train,
 };
@@ -133,13 +134,15 @@ impl Builder {
     /// Splits the data, learns the scaling, and decides everything that was left open: what [`fit`](Self::fit) would do.
     ///
     /// # Errors
-    /// Too few samples, a missing value where none is allowed, or a column without any value.
+    /// Samples of which there are too few or more than 2^32, a missing value where none is allowed, a column without any
+    /// value, pixels from 0 to 1, samples that are all the same to the model ([`Error::NoVariation`]), an architecture that
+    /// is not for them, or a threshold that is out of range or that so few calibration scores cannot promise.
     pub fn plan<'a>(&self, data: &'a Data) -> Result<Plan<'a>> {
         let split = Split::new(data, self.seed)?;
-        vary(data, &split.train)?;
         let features = Features::learn(data, &split.rows, self.scaling, self.missing)?;
         features.check(data, 1)?;
         let layout = data.layout();
+        vary(layout, &Prepared::new(data, &features, &split.train))?;
         let architecture = match (&self.architecture, &self.widths) {
             (Some(architecture), _) => architecture.clone(),
             (None, Some(widths)) => of_widths(layout, features.width(), widths),
@@ -254,14 +257,23 @@ impl Plan<'_> {
     }
 }
 
-/// Refuses samples that are all the same: a batch of them has no variance to normalise by, and the loss explodes.
-fn vary(data: &Data, samples: &[u32]) -> Result<()> {
-    let bits = |&sample: &u32| data.sample(sample as usize).iter().map(|value| value.to_bits());
-    let Some((first, others)) = samples.split_first() else { return Ok(()) };
-    if others.iter().any(|other| !bits(other).eq(bits(first))) {
-        return Ok(());
+/// Scaled numbers closer than this are the same: those of a column that varies lie whole deviations apart, unless it
+/// varies by less than 32 bits can be scaled by.
+const SAME: f32 = 1e-6;
+
+/// Refuses samples that are all the same to the model: a batch of them has no variance to normalise by, and the loss
+/// explodes. In the data they may differ: in rare categories, in a gap and what fills it, in the sign of a zero.
+fn vary(layout: &Layout, samples: &Prepared<'_>) -> Result<()> {
+    let width = samples.shape().iter().product();
+    let (mut first, mut other) = (vec![0.0; width], vec![0.0_f32; width]);
+    samples.fill(&[0], &mut first);
+    for sample in (1..).take(samples.len() - 1) {
+        samples.fill(&[sample], &mut other);
+        if first.iter().zip(&other).any(|(a, b)| (a - b).abs() > SAME) {
+            return Ok(());
+        }
     }
-    let what = match data.layout() {
+    let what = match layout {
         Layout::Table { .. } => "rows",
         Layout::Images { .. } => "images",
         Layout::Series { .. } => "windows",

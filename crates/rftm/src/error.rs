@@ -65,8 +65,8 @@ pub enum Error {
         /// The column's name.
         column: String,
     },
-    /// Training samples that are all the same.
-    #[error("all {samples} training {what} are the same: there is nothing to learn from them")]
+    /// Training samples that are all the same, with gaps filled and rare categories taken for one.
+    #[error("all {samples} training {what} are the same to the model: there is nothing to learn from them")]
     NoVariation {
         /// What they are.
         what: &'static str,
