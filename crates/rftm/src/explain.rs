@@ -129,7 +129,8 @@ impl Features {
         (0..self.layout.sample_width()).map(move |index| self.span(index % columns))
     }
 
-    /// A sample in the units of the data, from the numbers of a model; of a category the likeliest of those it knows.
+    /// A sample in the units of the data, from the numbers of a model; of a category the likeliest, which is
+    /// [`Column::UNSEEN`] where that is "anything else".
     pub(crate) fn decode(&self, scaled: &[f32]) -> Vec<f32> {
         let mut at = 0;
         let columns = self.layout.row_width();
@@ -140,8 +141,9 @@ impl Features {
             if self.layout.levels(number % columns).is_none() {
                 return original(first);
             }
-            let likeliest = (first..end - 1).max_by(|&a, &b| original(a).total_cmp(&original(b)));
-            likeliest.map_or(Column::UNSEEN, |index| (index - first) as f32)
+            let likeliest = (first..end).max_by(|&a, &b| original(a).total_cmp(&original(b)));
+            let known = likeliest.filter(|&index| index + 1 < end);
+            known.map_or(Column::UNSEEN, |index| (index - first) as f32)
         };
         self.spans().enumerate().map(value).collect()
     }

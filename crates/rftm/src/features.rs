@@ -430,6 +430,14 @@ mod tests {
         // A column of rare categories only has one indicator, which is no number.
         let rare = Features::learn(&train, &[0, 10, 15], Scaling::Zscore, Missing::Mean).unwrap();
         assert_eq!((rare.width(), rare.decode(&[0.0])), (1, vec![Column::UNSEEN]));
+        // What a model makes of a, b and anything else, as shares: the largest is what it expects.
+        let decoded = |shares: [f32; 3]| {
+            let scaled: Vec<f32> = shares.iter().zip(&features.affine).map(|(&x, affine)| affine.apply(x)).collect();
+            features.decode(&scaled)
+        };
+        assert_eq!(decoded([0.6, 0.3, 0.1]), [0.0]);
+        assert_eq!(decoded([0.1, 0.6, 0.3]), [1.0]);
+        assert_eq!(decoded([0.3, 0.1, 0.6]), [Column::UNSEEN]);
     }
 
     #[test]
