@@ -284,11 +284,11 @@ fn vary(layout: &Layout, samples: &Prepared<'_>) -> Result<()> {
 /// A model whose error is above this share of the variance has learned nothing to speak of.
 const IDLE: f64 = 0.9;
 
-/// What to say of a model that reconstructs hardly better than the mean sample would.
+/// What to say of a model that does not reconstruct clearly better than the mean sample would.
 fn idle(loss: f64, variance: f64) -> Option<String> {
     (loss > IDLE * variance && variance > 0.0).then(|| {
         format!(
-            "the error, {loss:.4}, is hardly below {variance:.4}, that of guessing the mean: the model has learned \
+            "the error, {loss:.4}, is not clearly below {variance:.4}, that of guessing the mean: the model has learned \
              little. More epochs or patience may help, or the numbers do not depend on each other"
         )
     })
@@ -311,8 +311,8 @@ fn moved(data: &Data, rows: &[u32]) -> Vec<String> {
         let count = data.column(index).filter(|&other| differs(other)).count();
         (count > 0).then(|| {
             format!(
-                "column {:?} is {value} in all training rows but not in {count} of the {others} others: it counts for \
-                 much; leave it out (--exclude) or make it one of categories (--categorical)",
+                "column {:?} is {value} in all training rows but not in {count} of the {others} others: a change of it \
+                 counts up to ten deviations; leave it out if it is normal",
                 layout.name(index)
             )
         })

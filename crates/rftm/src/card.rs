@@ -37,7 +37,8 @@ pub struct Training {
     pub epochs: usize,
     /// The epoch whose weights were kept.
     pub best_epoch: usize,
-    /// Mean score of the validation samples after that epoch.
+    /// Mean squared error of the validation samples after that epoch, over samples and scaled numbers. It is their mean
+    /// score but for one thing: here a number beyond ten deviations counts as ten.
     pub validation_loss: f64,
     /// What whoever uses the model should know.
     pub warnings: Vec<String>,
