@@ -48,7 +48,8 @@ const IMAGE_BATCH: usize = 32;
 const PATIENCE: usize = 20;
 const PATIENCE_STEPS: usize = 600;
 const IMAGE_PATIENCE_STEPS: usize = 1500;
-const HELD_OUT: usize = 20_000;
+/// The most samples held out to stop in time, and the most to calibrate.
+pub(crate) const HELD_OUT: usize = 20_000;
 const CALIBRATION: usize = 100;
 const FALSE_POSITIVE_RATE: f64 = 0.01;
 

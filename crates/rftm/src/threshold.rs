@@ -3,6 +3,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{Beta, ContinuousCDF};
 
+use crate::defaults::HELD_OUT;
 use crate::scaling::quantile;
 use crate::{Error, Result};
 
@@ -96,13 +97,25 @@ fn of_rate(rate: f64, sorted: &[f32]) -> Result<f64> {
         Some(&score) => Ok(score.into()),
         None => {
             let (needed, least) = ((1.0 / rate - 1e-9).ceil() as usize - 1, 1.0 / (count as f64 + 1.0));
+            let remedy = if needed > HELD_OUT {
+                format!("more than {HELD_OUT} are never held out: name a quantile or a value")
+            } else {
+                "fit on more rows, or name a quantile or a value".to_owned()
+            };
             let problem = format!(
-                "{rate} cannot be promised by {count} calibration scores: that takes {needed}. These reach {least:.3} at \
-                 best; fit on more rows, or name a quantile or a value"
+                "{rate} cannot be promised by {count} calibration scores: that takes {needed}. These reach {} at best; \
+                 {remedy}",
+                three_digits(least)
             );
             Err(Error::setting("false-positive rate", problem))
         }
     }
+}
+
+/// A number in (0, 1] with three significant digits, however small it is.
+fn three_digits(x: f64) -> String {
+    let digits = (2.0 - x.log10().floor()).max(0.0) as usize;
+    format!("{x:.digits$}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// `(1 + #{calibration scores >= s}) / (n + 1)`, from calibration scores in ascending order. NaN is above all.
@@ -182,6 +195,14 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_is_shown_however_small() {
+        for (count, expected) in [(2, "0.333"), (99, "0.01"), (60, "0.0164"), (20_000, "0.00005"), (12_344, "0.000081")]
+        {
+            assert_eq!(three_digits(1.0 / (f64::from(count) + 1.0)), expected, "{count}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_promised_is_refused() {
         let check = |rule, expected: &str| {
             let message = Threshold::new(rule, &hundred()).unwrap_err().to_string();
@@ -189,7 +210,13 @@ mod tests {
         };
         check(
             Rule::FalsePositiveRate(0.001),
-            "false-positive rate: 0.001 cannot be promised by 100 calibration scores: that takes 999.",
+            "false-positive rate: 0.001 cannot be promised by 100 calibration scores: that takes 999. These reach 0.0099 at \
+             best; fit on more rows, or name a quantile or a value",
+        );
+        check(
+            Rule::FalsePositiveRate(1e-5),
+            "false-positive rate: 0.00001 cannot be promised by 100 calibration scores: that takes 99999. These reach \
+             0.0099 at best; more than 20000 are never held out: name a quantile or a value",
         );
         check(Rule::FalsePositiveRate(0.0), "false-positive rate: 0 is not between 0 and 1");
         check(Rule::FalsePositiveRate(f64::NAN), "false-positive rate: NaN");
