@@ -62,6 +62,9 @@ impl Column {
     pub const UNSEEN: f32 = -1.0;
 }
 
+/// The most numbers of a sample: beyond it counting bytes would overflow.
+const MOST_NUMBERS: usize = isize::MAX as usize / size_of::<f32>();
+
 impl Layout {
     /// Numbers in one row of the data: columns, or pixels of an image.
     #[must_use]
@@ -136,10 +139,23 @@ impl Layout {
             Self::Series { window: 0, .. } | Self::Series { stride: 0, .. } => {
                 Err(Error::setting("window", "a window and its stride have at least 1 row"))
             }
+            Self::Series { columns, window, stride }
+                if window.max(stride).checked_mul(columns.len()).is_none_or(|numbers| numbers > MOST_NUMBERS) =>
+            {
+                Err(Error::setting("window", format!("{window} rows, or {stride} from one to the next, are too many")))
+            }
             Self::Images { channels, .. } if !(1..=4).contains(channels) => Err(Error::setting(
                 "images",
                 format!("{channels} channels; 1 to 4 are supported, and the axes are channels, height, width"),
             )),
+            Self::Images { channels, height, width }
+                if height
+                    .checked_mul(*width)
+                    .and_then(|pixels| pixels.checked_mul(*channels))
+                    .is_none_or(|numbers| numbers > MOST_NUMBERS) =>
+            {
+                Err(Error::setting("images", format!("{width}x{height} pixels are too many")))
+            }
             _ if self.row_width() == 0 => Err(Error::setting("columns", "there is no column to learn from")),
             _ => Ok(()),
         }
@@ -191,8 +207,8 @@ impl Data {
     /// Rows of any layout, one after the other.
     ///
     /// # Errors
-    /// A layout without columns, values that do not make whole rows, or an infinity (for images whatever is not in
-    /// 0..=255).
+    /// A layout without columns or with a sample larger than any memory, values that do not make whole rows, or an infinity
+    /// (for images whatever is not in 0..=255).
     pub fn new(layout: Layout, values: Vec<f32>) -> Result<Self> {
         layout.check()?;
         let width = layout.row_width();
@@ -339,6 +355,14 @@ mod tests {
         check(Data::table([""; 0], vec![]), "columns: there is no column to learn from");
         check(Data::table(["a"], vec![0.0, f32::INFINITY]), "row 2, column \"a\": inf is not a finite number");
         check(Data::series(["a"], 0, 1, vec![1.0]), "window: a window and its stride have at least 1 row");
+        for (window, stride) in [(usize::MAX, 1), (1, usize::MAX), (usize::MAX / 2, usize::MAX / 2)] {
+            let expected = format!("window: {window} rows, or {stride} from one to the next, are too many");
+            check(Data::series(["a", "b", "c"], window, stride, vec![1.0; 9]), &expected);
+        }
+        for [height, width] in [[usize::MAX, 2], [usize::MAX / 2, 1], [usize::MAX, usize::MAX]] {
+            let expected = format!("images: {width}x{height} pixels are too many");
+            check(Data::images([3, height, width], vec![0.0; 6]), &expected);
+        }
         check(
             Data::images([5, 1, 1], vec![0.0; 5]),
             "images: 5 channels; 1 to 4 are supported, and the axes are channels, height, width",

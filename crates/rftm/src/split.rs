@@ -23,7 +23,7 @@ impl Split {
             Layout::Series { window, stride, .. } => ("windows", (window - 1) / stride),
         };
         let too_few = |needed| Error::TooFew { what, found: samples, needed };
-        let needed = defaults::FEWEST_SAMPLES + 2 * apart;
+        let needed = apart.saturating_mul(2).saturating_add(defaults::FEWEST_SAMPLES);
         if samples < needed {
             return Err(too_few(needed));
         }
@@ -90,5 +90,8 @@ mod tests {
         };
         check(Data::table(["x"], vec![1.0]).unwrap(), "1 rows; at least 10 are needed");
         check(Data::series(["x"], 8, 1, vec![1.0; 20]).unwrap(), "13 windows; at least 24 are needed");
+        // The longest window that any data can have.
+        let window = isize::MAX as usize / size_of::<f32>();
+        check(Data::series(["x"], window, 1, vec![1.0; 20]).unwrap(), "0 windows; at least");
     }
 }
