@@ -125,6 +125,7 @@ fn what_is_captured_can_be_drawn_and_is_the_same_each_time() {
     // A damaged file is an error with its name and line, not an empty picture; the others are drawn.
     let path = Figure::Fig5.data(&first[0]);
     let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains("\ninput,0,") && text.lines().all(|line| !line.starts_with("input,") || line.contains(",,")));
     fs::write(&path, &text[..text.len() / 2]).unwrap();
     let path = Figure::Fig6.data(&first[0]);
     let text = fs::read_to_string(&path).unwrap();

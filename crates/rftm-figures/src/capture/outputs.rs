@@ -48,7 +48,8 @@ pub(crate) fn reconstructions(capture: &Capture<'_>, datasets: &Datasets) -> Res
             sheet.push(vec![row.to_owned(), index.to_string(), labels[index].to_string(), anomaly, score, hex(pixels)]);
         };
         if place == 0 {
-            first.iter().for_each(|&index| push("input", index, "0".to_owned(), test.pixels(index)));
+            // An image as it is has no score.
+            first.iter().for_each(|&index| push("input", index, String::new(), test.pixels(index)));
         }
         let scores = trained.model.scores(&test)?;
         let outputs = reconstruct(&trained.model, &rows(&test, &first)?, SCORING_BATCH)?;

@@ -26,6 +26,12 @@ pub(crate) fn reconstructions(source: &Source) -> Result<Parts> {
     let rows = distinct(source, "row")?;
     let read = |row: Row<'_>| -> Result<Image> {
         let (label, anomalous) = (row.text("label")?.to_owned(), row.get::<u8>("anomalous")? > 0);
+        match row.text("row")? {
+            // An image as it is has no score.
+            "input" if row.text("score")?.is_empty() => {}
+            "input" => return Err(row.wrong("a test image has a score, which only a model can give".to_owned())),
+            _ => drop(row.number_in("score", SCORE)?),
+        }
         Ok(Image { label, anomalous, pixels: row.pixels("pixels", PIXELS)? })
     };
     let mut panels: Vec<Vec<Image>> = rows.iter().map(|_| Vec::new()).collect();
