@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use rftm_experiments::{
-    Catalogue, Ledger, SHOW_SUMMARY, Scope, documents, terminal_text, unplaced, with_summary, write_report,
+    Catalogue, Ledger, SHOW_SUMMARY, Scope, documents, terminal_text, unplaced, with_summary, write_atomic,
+    write_report,
 };
 use rftm_figures::{drawings, write_drawings, write_page};
 
@@ -43,7 +44,7 @@ fn summarise(catalogue: &Catalogue, ledger: &Ledger) -> Result<()> {
         let text = fs::read_to_string(name).with_context(|| format!("cannot read {name}"))?;
         let new = with_summary(&text, summary).with_context(|| format!("{name} has no marks for the summary"))?;
         if new != text {
-            fs::write(name, new).with_context(|| format!("cannot write {name}"))?;
+            write_atomic(Path::new(name), new.as_bytes())?;
             eprintln!("wrote {name}");
         }
     }

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{IoContext, Result};
 
-/// Writes `content` to a temporary file beside `path`, syncs it and renames it over `path`.
+/// Writes `content` to a temporary file beside `path`, syncs it and renames it over `path`: a reader sees the old content
+/// or the new, and a full disk or a power cut leaves the old. The folder must be there.
 ///
 /// # Errors
-/// [`Error::Io`](crate::Error::Io) if the folder or the file cannot be written.
-pub(crate) fn write_atomic(path: &Path, content: &[u8]) -> Result<()> {
+/// [`Error::Io`](crate::Error::Io) if the folder or the file cannot be written; the temporary file is gone then, too.
+pub fn write_atomic(path: &Path, content: &[u8]) -> Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);

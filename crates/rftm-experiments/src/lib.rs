@@ -40,6 +40,7 @@ pub use environment::{Environment, Host, cpu, utc_now};
 pub use error::{Error, Result};
 pub use estimate::{Basis, Estimator, duration};
 pub use events::{Event, Reporter};
+pub use files::write_atomic;
 pub use grid::{Csv, Document, Entry, Grid, Section};
 pub use ledger::{Ledger, LedgerWriter, TornLine, ledger_path};
 pub use merge::{Conflict, Merged, merge};

@@ -16,6 +16,8 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use rftm_experiments::write_atomic;
+
 use crate::error::{Error, IoContext, Result};
 use crate::figure::Figure;
 
@@ -82,22 +84,18 @@ impl Sheet {
     /// Writes the file, whole or not at all.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Io`] of the folder, or [`Error::Experiment`] of the file.
     pub fn write(&self, path: &Path) -> Result<()> {
         write_whole(path, self.text().as_bytes())
     }
 }
 
-/// Writes a file beside `path` and renames it: a reader sees the old content or the new. Creates the folder.
+/// Writes a file whole or not at all ([`write_atomic`]). Creates the folder.
 pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).at("create the folder", folder)?;
     }
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    fs::write(&temporary, content).at("write", &temporary)?;
-    fs::rename(&temporary, path).at("write", path)
+    Ok(write_atomic(path, content)?)
 }
 
 /// A sheet that was read, with the place of everything for messages.
@@ -378,6 +376,17 @@ mod tests {
         assert_eq!((rows[0].text("name").unwrap(), rows[0].number_in("value", SHARE).unwrap()), ("a", 0.1));
         assert_eq!(rows[1].get::<u8>("value").unwrap(), 2);
         assert_eq!(rows[0].pixels("pixels", 2).unwrap(), [0, 255]);
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        // A folder that holds something cannot be replaced by a file.
+        let path = folder.path().join("some.csv");
+        fs::create_dir_all(path.join("taken")).unwrap();
+        let message = some().write(&path).unwrap_err().to_string();
+        assert!(message.contains("cannot write") && message.contains("some.csv"), "{message}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
     }
 
     #[test]
