@@ -1,11 +1,10 @@
 //! Runs rftm and the installed peers in turn and writes `docs/performance.md`.
 #![allow(clippy::print_stderr, reason = "a program that takes an hour says where it is")]
 
-use std::fs::{self, File, OpenOptions};
-use std::io::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, ValueEnum};
 use rftm_benches::case::Case;
 use rftm_benches::curves::Curve;
@@ -14,9 +13,13 @@ use rftm_benches::machine::Circumstances;
 use rftm_benches::programs::{Effort, MODES, Program, step};
 use rftm_benches::record::{Record, Run};
 use rftm_benches::report::splice;
+use rftm_experiments::write_atomic;
 
 const RECORDS: &str = "docs/performance/records.jsonl";
 const DOCUMENT: &str = "docs/performance.md";
+
+/// What `--peers` may name; the empty name is no peer.
+const PEERS: [&str; 4] = ["torch", "candle", "burn", ""];
 
 /// Runs rftm and the installed peers in turn, and writes docs/performance.md and docs/performance/records.jsonl.
 ///
@@ -47,7 +50,7 @@ struct Arguments {
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     parts: Vec<Part>,
     /// Only these peers; none: --peers "".
-    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "torch,candle,burn")]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = PEERS, default_value = "torch,candle,burn")]
     peers: Vec<String>,
     /// Leave out torch.compile, whose processes start slowly.
     #[arg(long)]
@@ -94,9 +97,7 @@ fn main() -> Result<()> {
     if !Path::new("benches/peers").is_dir() {
         bail!("run it in the root of the repository (or through cargo xtask bench)");
     }
-    if arguments.rounds == 0 || arguments.threads.contains(&0) {
-        bail!("--rounds and --threads must be at least 1");
-    }
+    ensure!(arguments.rounds > 0 && !arguments.threads.contains(&0), "--rounds and --threads must be at least 1");
     if arguments.jobs {
         return jobs(&arguments, &mut |_| Ok(()));
     }
@@ -110,7 +111,7 @@ fn main() -> Result<()> {
     let old = document.is_file().then(|| fs::read_to_string(&document)).transpose();
     let old = old.with_context(|| format!("cannot read {}", document.display()))?;
     let new = splice(old.as_deref(), &jsonl::read(&records)?).with_context(|| document.display().to_string())?;
-    fs::write(&document, new).with_context(|| format!("cannot write {}", document.display()))?;
+    write_atomic(&document, new.as_bytes())?;
     eprintln!("wrote {}", document.display());
     Ok(())
 }
@@ -148,12 +149,8 @@ fn measure(arguments: &Arguments, path: &Path) -> Result<()> {
     if let Some(load) = run.circumstances.too_busy() {
         eprintln!("warning: other programs are running (load {load:.2}); times will suffer");
     }
-    let folder = path.parent().context("the records need a folder")?;
-    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let mut options = OpenOptions::new();
-    options.create(true).write(true).append(arguments.append).truncate(!arguments.append);
-    let mut file = options.open(path).with_context(|| format!("cannot write {}", path.display()))?;
-    let mut keep = |record: Record| keep(&mut file, path, &record);
+    let mut records = jsonl::Writer::open(path, arguments.append)?;
+    let mut keep = |record: Record| records.write(&record);
     keep(Record::Run(run))?;
     if arguments.does(Part::Bandwidth) {
         ours(&["bandwidth"], &mut keep)?;
@@ -181,15 +178,10 @@ fn measure(arguments: &Arguments, path: &Path) -> Result<()> {
             ours(&[curve.name(), "--rounds", arguments.repetitions()], &mut keep)?;
         }
     }
-    Ok(())
+    records.finish()
 }
 
 type Keep<'a> = dyn FnMut(Record) -> Result<()> + 'a;
-
-fn keep(file: &mut File, path: &Path, record: &Record) -> Result<()> {
-    let line = record.line()? + "\n";
-    file.write_all(line.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
-}
 
 /// One call of our own `step`.
 fn ours(arguments: &[&str], keep: &mut Keep<'_>) -> Result<()> {
@@ -207,7 +199,7 @@ fn steps(arguments: &Arguments, keep: &mut Keep<'_>) -> Result<()> {
             "torch" => Program::torch(&arguments.python(), arguments.skip_compile, arguments.tuned),
             "candle" => Program::rust("candle", root).map(|program| vec![program]),
             "burn" => Program::rust("burn", root).map(|program| vec![program]),
-            _ => bail!("unknown peer {peer:?}; the peers are torch, candle, burn"),
+            _ => bail!("unknown peer {peer:?}"),
         };
         match found {
             Ok(found) => programs.extend(found),

@@ -2,17 +2,17 @@
 #![allow(clippy::print_stderr, reason = "a program that takes an hour says where it is")]
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use rftm_benches::jsonl;
+use rftm_benches::jsonl::{self, Writer};
 use rftm_benches::machine::Circumstances;
 use rftm_benches::tables::data::{Split, TABLES, Table, folder};
 use rftm_benches::tables::record::{Measured, Outcome, Record, Run};
 use rftm_benches::tables::{Detector, ours, peers, report};
+use rftm_experiments::write_atomic;
 
 const RECORDS: &str = "docs/comparison/records.jsonl";
 const DOCUMENT: &str = "docs/comparison.md";
@@ -67,7 +67,7 @@ fn main() -> Result<()> {
     let old = document.is_file().then(|| fs::read_to_string(document)).transpose();
     let old = old.with_context(|| format!("cannot read {DOCUMENT}"))?;
     let new = report::splice(old.as_deref(), &jsonl::read(records)?).with_context(|| DOCUMENT.to_owned())?;
-    fs::write(document, new).with_context(|| format!("cannot write {DOCUMENT}"))?;
+    write_atomic(document, new.as_bytes())?;
     eprintln!("wrote {DOCUMENT}");
     Ok(())
 }
@@ -98,18 +98,13 @@ fn measure(arguments: &Arguments, path: &Path) -> Result<()> {
     if let Some(load) = run.circumstances.too_busy() {
         eprintln!("warning: other programs are running (load {load:.2}); times will suffer");
     }
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    }
-    let mut options = OpenOptions::new();
-    options.create(true).write(true).append(arguments.append).truncate(!arguments.append);
-    let mut file = options.open(path).with_context(|| format!("cannot write {}", path.display()))?;
-    keep(&mut file, &Record::Run(run))?;
-    own(arguments, &splits, &ours, &mut file)?;
+    let mut records = Writer::open(path, arguments.append)?;
+    records.write(&Record::Run(run))?;
+    own(arguments, &splits, &ours, &mut records)?;
     if !theirs.is_empty() {
-        peer(arguments, &splits, &theirs, &mut file)?;
+        peer(arguments, &splits, &theirs, &mut records)?;
     }
-    Ok(())
+    records.finish()
 }
 
 fn splits(arguments: &Arguments) -> Result<Splits> {
@@ -124,20 +119,20 @@ fn splits(arguments: &Arguments) -> Result<Splits> {
     Ok(splits)
 }
 
-fn own(arguments: &Arguments, splits: &Splits, detectors: &[Detector], file: &mut File) -> Result<()> {
+fn own(arguments: &Arguments, splits: &Splits, detectors: &[Detector], records: &mut Writer) -> Result<()> {
     let pool = ours::pool(arguments.threads)?;
     for ((table, seed), split) in splits {
         for detector in detectors {
             let Some(kind) = detector.kind() else { continue };
             let result = pool.install(|| ours::measure(kind, split, *seed));
             let result = result.map_err(|error| format!("{error:#}"));
-            outcome((table, *seed, detector.name()), split, result, None, file)?;
+            outcome((table, *seed, detector.name()), split, result, None, records)?;
         }
     }
     Ok(())
 }
 
-fn peer(arguments: &Arguments, splits: &Splits, detectors: &[Detector], file: &mut File) -> Result<()> {
+fn peer(arguments: &Arguments, splits: &Splits, detectors: &[Detector], records: &mut Writer) -> Result<()> {
     let folder = tempfile::tempdir()?;
     for ((table, seed), split) in splits {
         split.write(&folder.path().join(format!("{table}-{seed}")))?;
@@ -148,7 +143,7 @@ fn peer(arguments: &Arguments, splits: &Splits, detectors: &[Detector], file: &m
             (Some(scores), Some(measured)) => Ok((scores, measured)),
             _ => Err(answer.failed.unwrap_or_else(|| "no times".to_owned())),
         };
-        outcome((&answer.table, answer.seed, &answer.detector), split, result, Some(answer.versions), file)
+        outcome((&answer.table, answer.seed, &answer.detector), split, result, Some(answer.versions), records)
     })
 }
 
@@ -158,7 +153,7 @@ fn outcome(
     split: &Split,
     result: Result<(Vec<f64>, Measured), String>,
     versions: Option<String>,
-    file: &mut File,
+    records: &mut Writer,
 ) -> Result<()> {
     let (table, seed, detector) = key;
     let outcome = result.and_then(|(scores, measured)| {
@@ -178,12 +173,7 @@ fn outcome(
             Record::Failed { table: table.to_owned(), seed, detector: detector.to_owned(), reason }
         }
     };
-    keep(file, &record)
-}
-
-fn keep(file: &mut File, record: &Record) -> Result<()> {
-    let line = record.line()? + "\n";
-    file.write_all(line.as_bytes()).with_context(|| format!("cannot write {RECORDS}"))
+    records.write(&record)
 }
 
 fn circumstances(arguments: &Arguments) -> Run {

@@ -1,8 +1,7 @@
 //! Runs the command `rftm` as a user does, beside PyOD's AutoEncoder in Python, and writes `docs/performance.md`.
 #![allow(clippy::print_stderr, reason = "a program that takes minutes says where it is")]
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,6 +12,7 @@ use rftm_benches::clock::{median, timed};
 use rftm_benches::jsonl;
 use rftm_benches::machine::Circumstances;
 use rftm_benches::tool::{Measured, Program, Record, Task, pipe, process, report, write_table};
+use rftm_experiments::write_atomic;
 use serde::Deserialize;
 
 const RECORDS: &str = "docs/performance/tool.jsonl";
@@ -57,26 +57,25 @@ fn main() -> Result<()> {
     }
     let old = fs::read_to_string(DOCUMENT).with_context(|| format!("cannot read {DOCUMENT}"))?;
     let new = report::splice(&old, &jsonl::read(Path::new(RECORDS))?).with_context(|| DOCUMENT.to_owned())?;
-    fs::write(DOCUMENT, new).with_context(|| format!("cannot write {DOCUMENT}"))?;
+    write_atomic(Path::new(DOCUMENT), new.as_bytes())?;
     eprintln!("wrote {DOCUMENT}");
     Ok(())
 }
 
 fn measure(arguments: &Arguments) -> Result<()> {
     let users = [Some(User::ours(build()?)), arguments.python.clone().map(User::peer)];
-    let mut options = OpenOptions::new();
-    options.create(true).write(true).append(arguments.append).truncate(!arguments.append);
-    let mut file = options.open(RECORDS).with_context(|| format!("cannot write {RECORDS}"))?;
-    let mut note = |record: &Record| -> Result<()> { Ok(writeln!(file, "{}", serde_json::to_string(record)?)?) };
+    // What is missing is found before anything is measured or overwritten.
+    users.iter().flatten().try_for_each(User::probe)?;
+    let mut records = jsonl::Writer::open(Path::new(RECORDS), arguments.append)?;
     let run = Circumstances::now(command(arguments));
     if let Some(load) = run.too_busy() {
         eprintln!("warning: other programs are running (load {load:.2}); times will suffer");
     }
-    note(&Record::Run(run))?;
+    records.write(&Record::Run(run))?;
     let mut keep = |measured: Measured| {
         let Measured { program, task, rows, columns, seconds, .. } = &measured;
         eprintln!("{program:?}, {task:?}, {rows} x {columns}: {seconds:.6} s");
-        note(&Record::Measured(measured))
+        records.write(&Record::Measured(measured))
     };
     users.iter().flatten().try_for_each(|user| user.start(&mut keep))?;
     for &[rows, columns] in &arguments.size {
@@ -85,7 +84,7 @@ fn measure(arguments: &Arguments) -> Result<()> {
         let able = users.iter().flatten().filter(|user| rows <= user.most_rows);
         able.into_iter().try_for_each(|user| user.table([rows, columns], folder.path(), &mut keep))?;
     }
-    Ok(())
+    records.finish()
 }
 
 /// The command that does the same again, but for the interpreter's path.
@@ -161,12 +160,21 @@ impl User {
         keep(Measured { peak_mib, ..Measured::new(self.program, task, size, &seconds) })
     }
 
-    fn start(&self, keep: &mut Keep<'_>) -> Result<()> {
-        let argument = match self.program {
+    /// The argument with which the program does nothing but start.
+    fn nothing(&self) -> &'static str {
+        match self.program {
             Program::Rftm => "--version",
             Program::PyodAutoencoder => "start",
-        };
-        self.repeat(Task::Start, [0, 0], self.starts, &[argument], keep)
+        }
+    }
+
+    /// Whether it starts at all: a Python without PyOD does not.
+    fn probe(&self) -> Result<()> {
+        process(&mut self.command([self.nothing()])).map(drop)
+    }
+
+    fn start(&self, keep: &mut Keep<'_>) -> Result<()> {
+        self.repeat(Task::Start, [0, 0], self.starts, &[self.nothing()], keep)
     }
 
     /// Everything but the start, on a table of this size in a folder that is there for it.
