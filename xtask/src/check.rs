@@ -1,27 +1,75 @@
-//! What CI runs, through cargo.
+//! What CI runs, through cargo: `.ci/run` calls this and nothing else.
 
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 
 use crate::paths::Origin;
 
+/// Something that must hold.
+struct Check {
+    name: &'static str,
+    /// The arguments of cargo.
+    arguments: &'static [&'static str],
+    /// The vector level that the kernels must choose; their own choice where there is none.
+    level: Option<&'static str>,
+    /// Whether it prints what nobody wants to read.
+    quiet: bool,
+}
+
+const fn check(name: &'static str, arguments: &'static [&'static str]) -> Check {
+    Check { name, arguments, level: None, quiet: false }
+}
+
+/// The tests of all that multiplies, on a level below that of the machine.
+const fn kernels(name: &'static str, level: &'static str) -> Check {
+    let arguments = &[
+        "test",
+        "--quiet",
+        "-p",
+        "rftm-tensor",
+        "-p",
+        "rftm-autograd",
+        "-p",
+        "rftm-nn",
+        "-p",
+        "rftm-memory",
+        "-p",
+        "rftm-models",
+    ];
+    Check { level: Some(level), ..check(name, arguments) }
+}
+
 /// The checks, the cheapest first, so that a mistake shows early.
-const CHECKS: [(&str, &[&str]); 4] = [
-    ("format", &["fmt", "--all", "--check"]),
-    ("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
-    ("documentation", &["doc", "--workspace", "--no-deps"]),
-    ("tests", &["test", "--workspace"]),
+const CHECKS: [Check; 9] = [
+    // It prints a description of the whole workspace.
+    Check { quiet: true, ..check("lockfile", &["metadata", "--locked", "--format-version", "1"]) },
+    check("format", &["fmt", "--all", "--check"]),
+    check("clippy", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
+    check("documentation", &["doc", "--workspace", "--no-deps", "--quiet"]),
+    check("smoke run", &["xtask", "reproduce", "--quick", "--offline"]),
+    kernels("kernels, portable", "portable"),
+    kernels("kernels, avx2", "avx2"),
+    // The README's own command; what it leaves out comes after it.
+    check("tests", &["test"]),
+    check("tests of the benches", &["test", "-p", "rftm-benches", "--lib", "--bins"]),
 ];
 
-pub(crate) fn check() -> Result<ExitCode> {
+pub(crate) fn run() -> Result<ExitCode> {
     Origin::leave()?;
-    for (name, arguments) in CHECKS {
-        let begin = Instant::now();
-        eprintln!("== {name}: cargo {}", arguments.join(" "));
-        if !cargo(arguments)? {
-            eprintln!("== {name} failed: cargo {}", arguments.join(" "));
+    for check in CHECKS {
+        let (name, begin) = (check.name, Instant::now());
+        let command = format!("cargo {}", check.arguments.join(" "));
+        let level = check.level.map(|level| format!("RFTM_SIMD={level} ")).unwrap_or_default();
+        eprintln!("== {name}: {level}{command}");
+        let mut cargo = command_of(check.arguments);
+        cargo.envs(check.level.map(|level| ("RFTM_SIMD", level)));
+        if check.quiet {
+            cargo.stdout(Stdio::null());
+        }
+        if !succeeds(cargo)? {
+            eprintln!("== {name} failed: {level}{command}");
             return Ok(ExitCode::FAILURE);
         }
         eprintln!("== {name} passed in {:.0} s", begin.elapsed().as_secs_f64());
@@ -31,9 +79,16 @@ pub(crate) fn check() -> Result<ExitCode> {
 
 /// Runs cargo with these arguments and says whether it succeeded.
 pub(crate) fn cargo(arguments: &[&str]) -> Result<bool> {
-    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(&program);
+    succeeds(command_of(arguments))
+}
+
+fn command_of(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).env("RUSTDOCFLAGS", "-D warnings");
-    let status = command.status().with_context(|| format!("cannot start {}", program.display()))?;
+    command
+}
+
+fn succeeds(mut command: Command) -> Result<bool> {
+    let status = command.status().with_context(|| format!("cannot start {}", command.get_program().display()))?;
     Ok(status.success())
 }

@@ -37,7 +37,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Ledger,
     },
-    /// Run everything CI runs, the cheapest first: format, clippy, documentation, tests.
+    /// Run everything CI runs, the cheapest first: lockfile, format, clippy, documentation, a smoke run, the kernels on lower
+    /// vector levels, all tests.
     #[command(after_help = "Example:\n  cargo xtask check")]
     Check,
     /// Run the criterion benches, then compare with the peers that are installed.

@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         Command::Report(arguments) => report::run(&arguments),
         Command::Data { command } => data::run(&command),
         Command::Ledger { command } => ledger::run(&command),
-        Command::Check => check::check(),
+        Command::Check => check::run(),
         Command::Bench(arguments) => bench::run(&arguments),
     };
     result.unwrap_or_else(|error| {
