@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rftm_data::{Dataset, DatasetId, Error, FetchEvent, SearchPath, fetch, load};
 
 use crate::cli;
+use crate::output::print;
 use crate::paths::Origin;
 
 /// Whether what is missing may be downloaded.
@@ -23,7 +24,7 @@ pub(crate) fn run(command: &cli::Data) -> Result<ExitCode> {
     match command {
         cli::Data::Fetch { names, data } => fetch_all(names, search(data).first()),
         cli::Data::Where { data } => {
-            locate(&search(data));
+            print(&located(&search(data)))?;
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -100,14 +101,13 @@ fn fetch_one(id: DatasetId, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn locate(path: &SearchPath) {
-    for id in DatasetId::ALL {
-        match load(id, path) {
-            Ok(dataset) => {
-                let (train, test) = (dataset.train.len(), dataset.test.len());
-                println!("{id}: {}, {train} + {test} samples, content verified", dataset.origin);
-            }
-            Err(error) => println!("{error}"),
+fn located(path: &SearchPath) -> String {
+    let one = |id| match load(id, path) {
+        Ok(dataset) => {
+            let (train, test) = (dataset.train.len(), dataset.test.len());
+            format!("{id}: {}, {train} + {test} samples, content verified\n", dataset.origin)
         }
-    }
+        Err(error) => format!("{error}\n"),
+    };
+    DatasetId::ALL.into_iter().map(one).collect()
 }

@@ -12,6 +12,7 @@ use rftm_figures::{Capture, Error, Figure, Subject};
 
 use crate::cli::Reproduce;
 use crate::data::{self, Download};
+use crate::output::print;
 use crate::paths::{LOOK, Origin, RESULTS};
 use crate::progress::Trainings;
 use crate::reproduce::{INTERRUPTED, listen_for_stops};
@@ -78,9 +79,10 @@ pub(crate) fn run(
     };
     let work = capture.work(figures)?;
     if arguments.dry_run {
-        let lines: Vec<String> = work.names().collect();
-        lines.iter().for_each(|line| println!("{line}"));
-        println!("trainings: {}, less those of which {} has the weights", lines.len(), weights.display());
+        let mut text: String = work.names().map(|name| name + "\n").collect();
+        let count = text.lines().count();
+        text += &format!("trainings: {count}, less those of which {} has the weights\n", weights.display());
+        print(&text)?;
         return Ok(ExitCode::SUCCESS);
     }
     let path = data::search_path(&origin, arguments.data.as_deref());

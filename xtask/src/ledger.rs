@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use rftm_experiments::{Ledger, Outcome, duration, merge, verify};
+use rftm_experiments::{Ledger, Outcome, Record, duration, merge, verify};
 
 use crate::cli;
+use crate::output::print;
 use crate::paths::{Origin, RESULTS};
 
 pub(crate) fn run(command: &cli::Ledger) -> Result<ExitCode> {
@@ -17,12 +18,12 @@ pub(crate) fn run(command: &cli::Ledger) -> Result<ExitCode> {
             let merged = merge(&inputs, &out)?;
             merged.torn.iter().for_each(|torn| eprintln!("warning: {torn}"));
             merged.conflicts.iter().for_each(|conflict| eprintln!("conflict: {conflict}"));
-            println!("{} records and {} score files in {}", merged.records, merged.scores, out.display());
+            print(&format!("{} records and {} score files in {}\n", merged.records, merged.scores, out.display()))?;
             Ok(code(merged.conflicts.is_empty()))
         }
         cli::Ledger::Show { out } => {
             let (ledger, torn) = Ledger::read_existing(&origin.or_default(out.as_ref(), RESULTS))?;
-            ledger.records().for_each(|record| {
+            let line = |record: &Record| {
                 let result = match &record.outcome {
                     Outcome::Finished(finished) => {
                         let percent = [finished.metrics.auroc, finished.metrics.auprc, finished.metrics.f1];
@@ -34,8 +35,9 @@ pub(crate) fn run(command: &cli::Ledger) -> Result<ExitCode> {
                     }
                     Outcome::Failed { error } => format!("failed: {}", error.lines().next().unwrap_or_default()),
                 };
-                println!("{}  {}, {}: {result}", record.key, record.cell, record.cell.reading());
-            });
+                format!("{}  {}, {}: {result}\n", record.key, record.cell, record.cell.reading())
+            };
+            print(&ledger.records().map(line).collect::<String>())?;
             torn.iter().for_each(|torn| eprintln!("warning: {torn}"));
             Ok(ExitCode::SUCCESS)
         }
@@ -44,14 +46,14 @@ pub(crate) fn run(command: &cli::Ledger) -> Result<ExitCode> {
             let found = verify(&out)?;
             found.torn.iter().for_each(|torn| eprintln!("warning: {torn}"));
             found.problems.iter().for_each(|problem| eprintln!("problem: {problem}"));
-            println!(
-                "{}: {} finished cells, {} of them recomputed from their scores, {} of another revision; {} failed",
+            print(&format!(
+                "{}: {} finished cells, {} of them recomputed from their scores, {} of another revision; {} failed\n",
                 out.display(),
                 found.finished,
                 found.recomputed,
                 found.outdated,
                 found.failed
-            );
+            ))?;
             Ok(code(found.problems.is_empty()))
         }
     }

@@ -1,9 +1,5 @@
 //! The driver: parses the command line and calls one function for each command. All numerics live in the libraries.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this program is the terminal; the libraries print nothing"
-)]
+#![allow(clippy::print_stderr, reason = "this program is the terminal; the libraries print nothing")]
 
 mod bench;
 mod check;
@@ -11,6 +7,7 @@ mod cli;
 mod data;
 mod figures;
 mod ledger;
+mod output;
 mod paths;
 mod progress;
 mod report;

@@ -12,6 +12,7 @@ use rftm_experiments::{
 use rftm_figures::{drawings, write_drawings, write_page};
 
 use crate::cli::Report;
+use crate::output::print;
 use crate::paths::{Origin, RESULTS, is_committed};
 
 pub(crate) fn run(arguments: &Report) -> Result<ExitCode> {
@@ -21,7 +22,7 @@ pub(crate) fn run(arguments: &Report) -> Result<ExitCode> {
     if let Some(torn) = torn {
         eprintln!("warning: {torn}");
     }
-    print!("{}", terminal_text(&catalogue, &ledger, &Scope::Everything));
+    // Files first: who reads the tables may go away.
     for file in write_report(&catalogue, &ledger, &out)? {
         eprintln!("wrote {}", file.display());
     }
@@ -29,6 +30,7 @@ pub(crate) fn run(arguments: &Report) -> Result<ExitCode> {
         summarise(&catalogue, &ledger)?;
     }
     let whole = figures(&catalogue, &ledger, &out)?;
+    print(&terminal_text(&catalogue, &ledger, &Scope::Everything))?;
     let strangers = unplaced(&catalogue, &ledger).len();
     if strangers > 0 {
         eprintln!("{strangers} records enter no table: they come from other code or other hyper-parameters");

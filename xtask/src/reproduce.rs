@@ -16,6 +16,7 @@ use rftm_experiments::{
 use crate::cli::Reproduce;
 use crate::data::{self, Download};
 use crate::figures;
+use crate::output::print;
 use crate::paths::{self, LOOK, Origin, QUICK, RESULTS};
 use crate::progress;
 
@@ -83,7 +84,7 @@ pub(crate) fn run(arguments: &Reproduce) -> Result<ExitCode> {
     };
     show(&catalogue, &plan, &workplace.out)?;
     let sound = !arguments.quick || is_sound(&workplace.out)?;
-    Ok(conclude(&summary, is_look, sound))
+    conclude(&summary, is_look, sound)
 }
 
 fn selection(arguments: &Reproduce, catalogue: &Catalogue) -> Selection {
@@ -133,21 +134,23 @@ fn dry_run(catalogue: &Catalogue, plan: &Plan, out: &Path, parallelism: Parallel
     torn.iter().for_each(|torn| eprintln!("warning: {torn}"));
     let estimator = Estimator::new(&catalogue.protocol, &ledger, &host.cpu, parallelism.threads);
     let waiting: Vec<_> = plan.cells.iter().filter(|(key, _)| ledger.finished(key).is_none()).collect();
-    for (key, cell) in &waiting {
-        println!("{key}  {cell}, {}: about {}", cell.reading(), duration(estimator.seconds(cell)));
-    }
+    let line = |(key, cell): &(_, Cell)| {
+        format!("{key}  {cell}, {}: about {}\n", cell.reading(), duration(estimator.seconds(cell)))
+    };
+    let mut text: String = waiting.iter().map(|waiting| line(waiting)).collect();
     let (seconds, basis) = estimator.total(waiting.iter().map(|(_, cell)| cell), parallelism.jobs);
     let Parallelism { jobs, threads } = parallelism;
-    println!(
-        "{} cells to run, {} in {} already; with jobs {jobs}, threads {threads} each: about {}",
+    text += &format!(
+        "{} cells to run, {} in {} already; with jobs {jobs}, threads {threads} each: about {}\n",
         waiting.len(),
         plan.cells.len() - waiting.len(),
         out.display(),
         duration(seconds)
     );
     if !waiting.is_empty() {
-        println!("The time is an estimate {basis}.");
+        text += &format!("The time is an estimate {basis}.\n");
     }
+    print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -161,16 +164,16 @@ pub(crate) fn listen_for_stops() -> Result<()> {
     .context("cannot listen for Ctrl-C")
 }
 
-/// Prints the tables of this run's cells and writes those of the whole ledger.
+/// Writes the tables of the whole ledger, then prints those of this run's cells: who reads them may go away.
 fn show(catalogue: &Catalogue, plan: &Plan, out: &Path) -> Result<()> {
     let (ledger, _) = Ledger::read(out)?;
     let rows = plan.cells.iter().map(|(_, cell)| row_of(cell)).collect();
-    print!("\n{}", terminal_text(catalogue, &ledger, &Scope::Cells(rows)));
     for file in write_report(catalogue, &ledger, out)? {
         eprintln!("wrote {}", file.display());
     }
     // The page shows these tables, and the bars of one of its figures are their cells.
-    crate::report::figures(catalogue, &ledger, out).map(drop)
+    crate::report::figures(catalogue, &ledger, out)?;
+    print(&format!("\n{}", terminal_text(catalogue, &ledger, &Scope::Cells(rows))))
 }
 
 fn is_sound(out: &Path) -> Result<bool> {
@@ -179,23 +182,23 @@ fn is_sound(out: &Path) -> Result<bool> {
     Ok(found.problems.is_empty())
 }
 
-fn conclude(summary: &Summary, is_look: bool, sound: bool) -> ExitCode {
+fn conclude(summary: &Summary, is_look: bool, sound: bool) -> Result<ExitCode> {
     for (cell, epoch) in &summary.interrupted {
         eprintln!("stopped: {cell}: goes on with epoch {epoch}");
     }
     if STOP.load(Ordering::Relaxed) && summary.interrupted.len() + summary.not_begun > 0 {
         let (interrupted, not_begun) = (summary.interrupted.len(), summary.not_begun);
         eprintln!("{interrupted} cells saved, {not_begun} not begun; give the same command again to go on");
-        return ExitCode::from(INTERRUPTED);
+        return Ok(ExitCode::from(INTERRUPTED));
     }
     if !summary.failed.is_empty() {
         eprintln!("{} cells failed (see above); the same command tries them again", summary.failed.len());
     }
     if is_look {
-        println!(
+        print(
             "This was a quick look. The paper's protocol: cargo xtask reproduce --full (--dry-run first says how long \
-             it takes)."
-        );
+             it takes).\n",
+        )?;
     }
-    if summary.failed.is_empty() && sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    Ok(if summary.failed.is_empty() && sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

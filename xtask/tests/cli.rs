@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 
 use assert_cmd::Command;
 use tempfile::TempDir;
@@ -22,6 +23,16 @@ fn run(folder: &Path, arguments: &str) -> (i32, String, String) {
     let output = xtask(folder, arguments).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+/// Exit code and standard error of a command to whose standard output nobody listens, as in `| true`.
+fn unheard(folder: &Path, arguments: &str) -> (i32, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.current_dir(folder).env_remove("RFTM_DATA").args(arguments.split_whitespace());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
 }
 
 #[test]
@@ -138,6 +149,12 @@ fn a_smoke_run_goes_all_the_way_and_its_results_can_be_reported_again() {
     let (code, again, _) = run(folder.path(), "report --out runs/quick");
     assert_eq!((code, fs::read(folder.path().join("runs/quick/look.md")).unwrap()), (0, table));
     assert_eq!(again.trim(), out.trim(), "the report shows what the run showed");
+    fs::remove_file(folder.path().join("runs/quick/look.md")).unwrap();
+    for command in ["report --out runs/quick", "ledger show runs/quick", "reproduce --dataset glyphs --dry-run"] {
+        let (code, error) = unheard(folder.path(), command);
+        assert!(code == 0 && !error.contains("panicked"), "{command}: {code}, {error}");
+    }
+    assert!(folder.path().join("runs/quick/look.md").is_file(), "files are written though nobody reads the tables");
     let (code, out, _) = run(folder.path(), "ledger verify runs/quick");
     assert!(code == 0 && out.contains("2 finished cells, 2 of them recomputed"), "{out}");
     let (code, out, _) = run(folder.path(), "ledger show runs/quick");
