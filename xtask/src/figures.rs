@@ -13,7 +13,7 @@ use rftm_figures::{Capture, Error, Figure, Subject};
 use crate::cli::Reproduce;
 use crate::data::{self, Download};
 use crate::output::print;
-use crate::paths::{LOOK, Origin, RESULTS};
+use crate::paths::{LOOK, Origin, RESULTS, is_committed};
 use crate::progress::Trainings;
 use crate::reproduce::{INTERRUPTED, listen_for_stops};
 
@@ -60,7 +60,7 @@ pub(crate) fn run(
     let origin = Origin::leave()?;
     let trial = arguments.max_epochs.is_some();
     let out = origin.or_default(arguments.out.as_ref(), if trial { LOOK } else { RESULTS });
-    let weights = if out == Path::new(RESULTS) { PathBuf::from(WEIGHTS) } else { out.join("weights") };
+    let weights = weights(&out);
     let (ledger, torn) = Ledger::read(&out)?;
     torn.iter().for_each(|torn| eprintln!("warning: {torn}"));
     let host = Host::detect(Path::new("."));
@@ -111,6 +111,11 @@ pub(crate) fn run(
         captured.failures.iter().for_each(|failure| eprintln!("  {failure}"));
     }
     Ok(if drawn? && captured.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The folder of the weights for figures in `out`.
+fn weights(out: &Path) -> PathBuf {
+    if is_committed(out) { PathBuf::from(WEIGHTS) } else { out.join("weights") }
 }
 
 /// Figures have a cell of their own.

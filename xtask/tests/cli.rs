@@ -215,4 +215,13 @@ fn a_dry_run_of_figures_names_their_trainings() {
     let (_, out, _) = run(folder.path(), "reproduce --only fig6,fig7,usage --dry-run");
     assert!(out.contains("trainings: 1,"), "{out}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "a dry run writes nothing");
+    // No weights among the committed results, however they are spelled.
+    fs::create_dir_all(folder.path().join("docs/results")).unwrap();
+    let whole = folder.path().join("docs/results").display().to_string();
+    for out in ["docs/results", "./docs/results", "docs/../docs/results/", &whole] {
+        let (_, said, _) = run(folder.path(), &format!("reproduce --only fig6 --dry-run --out {out}"));
+        assert!(said.contains("of which runs/figures has the weights"), "{out}: {said}");
+    }
+    let (_, said, _) = run(folder.path(), "reproduce --only fig6 --dry-run --out elsewhere");
+    assert!(said.contains("of which elsewhere/weights has the weights"), "{said}");
 }
