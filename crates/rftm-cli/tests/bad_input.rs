@@ -36,6 +36,7 @@ fn a_fit_says_what_is_wrong_with_the_training_data() {
     check(&sums(30), "--exclude x,y,sum", 2, "no column of train.csv is left");
     check(&sums(30), "--columns z", 2, r#"--columns: train.csv has no column "z"; it has "x", "y", "sum""#);
     check(&sums(30), "--window 12", 1, "19 windows; at least 32 are needed");
+    check(&sums(30), "--window 18446744073709551615", 2, "rows, or 1 from one to the next, are too many");
     check(&sums(30), "--batch-size 1", 2, "batch_size: 1");
     check(&sums(30), "--fpr 0.01", 2, "cannot be promised by 6 calibration scores");
     check(&sums(30), "--fpr 0.01 --value 3", 2, "cannot be used with");
