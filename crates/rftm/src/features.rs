@@ -70,14 +70,15 @@ impl FromStr for Missing {
     }
 }
 
-/// Beyond so many deviations a scaled number counts as this in the rows that stop the training in time. Ten deviations are as wrong as a model can be about a normal
-/// row; one value that training rows do not have, scored in full, would outweigh all others in the choice of the epoch.
+/// Beyond so many deviations a scaled number counts as this in the rows that stop the training in time. Ten deviations are
+/// as wrong as a model can be about a normal row; one value that training rows do not have, scored in full, would outweigh
+/// all others in the choice of the epoch.
 pub(crate) const VALIDATION_LIMIT: f32 = 10.0;
 
 /// From the numbers of a sample to what a model sees, learned from training rows and saved with the model.
 ///
-/// A numeric column becomes one number; one that never changed in training lies within ten deviations, in every row. A
-/// categorical column becomes one indicator for each category that at least
+/// A numeric column becomes one number; one that never changed in training lies within ten deviations, in every row.
+/// A categorical column becomes one indicator for each category that at least
 /// [`FEWEST_OF_CATEGORY`](crate::defaults::FEWEST_OF_CATEGORY) training rows have, and one for anything else: a rarer
 /// category, one that was not seen, a missing one. Where no training row had anything else, it counts ten deviations; the
 /// others together weigh as much as one number.
