@@ -35,7 +35,10 @@ pub const MAX_PURPOSE: usize = 16;
 #[must_use]
 pub fn rng(root_seed: u64, purpose: &str, index: u64) -> Rng {
     let name = purpose.as_bytes();
-    assert!(name.len() <= MAX_PURPOSE && !name.contains(&0), "purpose {purpose:?}: at most {MAX_PURPOSE} bytes, none 0");
+    assert!(
+        name.len() <= MAX_PURPOSE && !name.contains(&0),
+        "purpose {purpose:?}: at most {MAX_PURPOSE} bytes, none 0"
+    );
     let mut key = [0_u8; 32];
     key[..8].copy_from_slice(&root_seed.to_le_bytes());
     key[8..16].copy_from_slice(&index.to_le_bytes());
