@@ -7,7 +7,7 @@ mod infer;
 
 use common::{cases, expected};
 use prost::Message;
-use rftm_onnx::proto::ModelProto;
+use rftm_onnx::proto::{GraphProto, ModelProto, NodeProto};
 
 const ROWS: usize = 24;
 /// Our rounding in 32 bits; the graph is evaluated in 64.
@@ -21,5 +21,28 @@ fn every_graph_computes_what_the_model_does() {
         let values = infer::values(&graph, &case.input, ROWS);
         let of = |name: &str| values[name].iter().map(|&x| x as f32).collect::<Vec<f32>>();
         case.compare("by definition", &of("score"), &of("reconstruction"), ERROR);
+    }
+}
+
+/// What the comparison is there to notice lies far above its tolerance.
+#[test]
+fn a_wrong_graph_gives_other_scores() {
+    let case = cases().into_iter().find(|case| case.name == "small-variance").unwrap();
+    let case = expected(0, case, ROWS);
+    let graph = ModelProto::decode(&*case.onnx).unwrap().graph.unwrap();
+    let scores = |graph: &GraphProto| infer::values(graph, &case.input, ROWS)["score"].clone();
+    let right = scores(&graph);
+    let changes: [(&str, fn(&mut NodeProto)); 4] = [
+        ("LeakyRelu", |node| node.op_type = "Identity".to_owned()),
+        ("LeakyRelu", |node| node.attribute[0].f = node.attribute[0].f.map(|slope| 2.0 * slope)),
+        ("BatchNormalization", |node| node.attribute[0].f = Some(1e-6)),
+        ("Sub", |node| node.input.swap(0, 1)),
+    ];
+    for (at, (op, change)) in changes.into_iter().enumerate() {
+        let mut graph = graph.clone();
+        graph.node.iter_mut().filter(|node| node.op_type == op).for_each(change);
+        let off = right.iter().zip(scores(&graph)).map(|(right, wrong)| (right - wrong).abs() / right.max(1.0));
+        let off = off.fold(0.0, f64::max);
+        assert!(off > 5.0 * f64::from(ERROR), "{at}, {op}: {off:e}");
     }
 }
