@@ -24,6 +24,9 @@ fn every_graph_computes_what_the_model_does() {
     }
 }
 
+/// Makes a node a wrong one.
+type Change = fn(&mut NodeProto);
+
 /// What the comparison is there to notice lies far above its tolerance.
 #[test]
 fn a_wrong_graph_gives_other_scores() {
@@ -32,7 +35,7 @@ fn a_wrong_graph_gives_other_scores() {
     let graph = ModelProto::decode(&*case.onnx).unwrap().graph.unwrap();
     let scores = |graph: &GraphProto| infer::values(graph, &case.input, ROWS)["score"].clone();
     let right = scores(&graph);
-    let changes: [(&str, fn(&mut NodeProto)); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("LeakyRelu", |node| node.op_type = "Identity".to_owned()),
         ("LeakyRelu", |node| node.attribute[0].f = node.attribute[0].f.map(|slope| 2.0 * slope)),
         ("BatchNormalization", |node| node.attribute[0].f = Some(1e-6)),
