@@ -1,7 +1,8 @@
 //! The files of a manifest in a `.tar.gz`.
 //!
-//! Of the tar format (POSIX ustar) no more than needed: blocks of 512 bytes; a header with the name in bytes 0..100 and
-//! the size in octal digits in 124..136; the content, padded to whole blocks.
+//! Of the tar format (POSIX ustar) no more than needed: blocks of 512 bytes; a header with the name in bytes 0..100, the
+//! size in octal digits in 124..136 and the type in 156; the content, padded to whole blocks. In the newer pax format an
+//! entry may be preceded by one of another type that says more of it and bears its name; it is skipped as any other.
 
 use std::path::Path;
 
@@ -59,8 +60,10 @@ pub(crate) fn each(
         if size > limit.saturating_sub(at) {
             return Err(bad(format!("an entry of {size} bytes is more than all files together")));
         }
+        // A file is a '0', or a zero byte in archives older than POSIX.
+        let is_file = matches!(header[156], b'0' | 0);
         let name = header[..100].split(|byte| matches!(byte, 0 | b'/')).take_while(|part| !part.is_empty()).last();
-        let place = missing.iter().position(|file| Some(file.name.as_bytes()) == name);
+        let place = missing.iter().position(|file| is_file && Some(file.name.as_bytes()) == name);
         match place.map(|place| missing.remove(place)) {
             Some(file) if file.bytes == size => visit(file, Entry { content: &mut content, bytes: size })?,
             Some(file) => return Err(bad(format!("{} has {size} bytes, expected {}", file.name, file.bytes))),

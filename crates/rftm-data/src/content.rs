@@ -124,6 +124,7 @@ impl<'a> Content<'a> {
 }
 
 /// Checks the content of a file against its known size and checksum.
+#[cfg(feature = "fetch")]
 pub(crate) fn verify(path: &Path, bytes: u64, sha256: &str) -> Result<()> {
     let mut content = Content::open(path)?;
     content.rest(bytes, |_| Ok(()))?;

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use crate::content::{self, Content, hex};
 use crate::idx::{self, Images, Kind};
 use crate::manifest::{FileEntry, FileSet};
-use crate::search::Found;
+use crate::search::{Files, Found};
 use crate::{DatasetId, Error, Manifest, Result, SearchPath, archive, cifar, glyphs};
 
 /// A labelled image set, whole in memory, as it came: no scaling, original order.
@@ -77,18 +77,27 @@ pub fn load(id: DatasetId, path: &SearchPath) -> Result<Dataset> {
 /// # Errors
 /// As [`load`].
 pub fn load_with(manifest: &Manifest, id: DatasetId, path: &SearchPath) -> Result<Dataset> {
+    read(manifest, id, path).map_err(|error| error.of(id))
+}
+
+fn read(manifest: &Manifest, id: DatasetId, path: &SearchPath) -> Result<Dataset> {
     match id {
         DatasetId::Glyphs => Ok(glyphs::dataset(&glyphs::Config::default())),
         DatasetId::Cifar10 => from_batches(manifest.require(id)?, path),
         DatasetId::Mnist | DatasetId::FashionMnist => {
             let set = manifest.require(id)?;
-            from_idx(id, set, &path.find(id, set)?)
+            match path.find(id, set)? {
+                Found::Files(found) => from_idx(id, set, &found),
+                Found::Archive(_) => {
+                    Err(Error::Manifest { what: format!("{id} is read from files, not from an archive") })
+                }
+            }
         }
     }
 }
 
-fn from_idx(id: DatasetId, set: &FileSet, found: &Found) -> Result<Dataset> {
-    let ([train_images, train_labels, test_images, test_labels], [a, b, c, d]) = (&set.files[..], &found.files[..])
+fn from_idx(id: DatasetId, set: &FileSet, found: &Files) -> Result<Dataset> {
+    let ([train_images, train_labels, test_images, test_labels], [a, b, c, d]) = (&set.files[..], &found.paths[..])
     else {
         return Err(Error::Manifest { what: format!("{id} must list four files, it lists {}", set.files.len()) });
     };
@@ -136,12 +145,9 @@ fn from_idx(id: DatasetId, set: &FileSet, found: &Found) -> Result<Dataset> {
 /// CIFAR-10: the last file of the set is the test part. The official archive will do where the files are not unpacked.
 fn from_batches(set: &FileSet, path: &SearchPath) -> Result<Dataset> {
     let id = DatasetId::Cifar10;
-    let (mut contents, origin) = match path.find(id, set) {
-        Ok(found) => (read_files(set, &found)?, format!("binary files in {}", found.folder.display())),
-        Err(missing) => match path.find_archive(set) {
-            Some(archive) => (read_archive(set, &archive)?, format!("archive {}", archive.display())),
-            None => return Err(missing),
-        },
+    let (mut contents, origin) = match path.find(id, set)? {
+        Found::Files(found) => (read_files(set, &found)?, format!("binary files in {}", found.folder.display())),
+        Found::Archive(archive) => (read_archive(set, &archive)?, format!("archive {}", archive.display())),
     };
     let (mut whole, mut train) = (Sha256::new(), Split::default());
     let mut test = Split::default();
@@ -167,7 +173,7 @@ fn from_batches(set: &FileSet, path: &SearchPath) -> Result<Dataset> {
 /// The checked content of every file, in the order of the set, with a path for messages.
 type Contents = Vec<(PathBuf, Vec<u8>)>;
 
-fn read_files(set: &FileSet, found: &Found) -> Result<Contents> {
+fn read_files(set: &FileSet, found: &Files) -> Result<Contents> {
     let read = |(entry, path): (&FileEntry, &PathBuf)| {
         let (mut content, mut bytes) = (Content::open(path)?, Vec::new());
         content.rest(entry.bytes, |step| {
@@ -177,7 +183,7 @@ fn read_files(set: &FileSet, found: &Found) -> Result<Contents> {
         content::check(path, content.sha256(), &entry.sha256)?;
         Ok((path.clone(), bytes))
     };
-    set.files.iter().zip(&found.files).map(read).collect()
+    set.files.iter().zip(&found.paths).map(read).collect()
 }
 
 fn read_archive(set: &FileSet, path: &Path) -> Result<Contents> {

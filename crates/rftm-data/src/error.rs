@@ -42,7 +42,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The bytes of a file are not what they should be.
-    #[error("{}, byte {offset}: {fault}. `cargo xtask data fetch` replaces a damaged file", path.display())]
+    #[error("{}, byte {offset}: {fault}{}", path.display(), replace(*of))]
     File {
         /// The file.
         path: PathBuf,
@@ -50,6 +50,8 @@ pub enum Error {
         offset: u64,
         /// What is wrong there.
         fault: Fault,
+        /// The data set that was to be loaded from it; `None` for a file of one's own, which cannot be fetched again.
+        of: Option<DatasetId>,
     },
     /// Images and labels do not belong together.
     #[error("{} has {image_count} images but {} has {label_count} labels: the files are not of one set", images.display(), labels.display())]
@@ -234,8 +236,20 @@ impl Error {
     }
 
     pub(crate) fn file(path: &Path, offset: u64, fault: Fault) -> Self {
-        Self::File { path: path.to_owned(), offset, fault }
+        Self::File { path: path.to_owned(), offset, fault, of: None }
     }
+
+    /// For a fault in a file: it should be part of this data set.
+    pub(crate) fn of(mut self, id: DatasetId) -> Self {
+        if let Self::File { of, .. } = &mut self {
+            *of = Some(id);
+        }
+        self
+    }
+}
+
+fn replace(of: Option<DatasetId>) -> String {
+    of.map_or_else(String::new, |id| format!(". `cargo xtask data fetch {id}` replaces a damaged file"))
 }
 
 fn not_found(id: DatasetId, files: &[String], archive: Option<&str>, places: &[Place]) -> String {

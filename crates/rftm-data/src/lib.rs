@@ -7,6 +7,7 @@ pub mod cifar;
 mod content;
 mod dataset;
 mod error;
+#[cfg(feature = "fetch")]
 mod fetch;
 pub mod glyphs;
 mod id;
@@ -21,6 +22,7 @@ mod testing;
 pub use batches::{Batches, LastRow};
 pub use dataset::{Dataset, Split, load, load_with};
 pub use error::{Error, Fault, Place, Result};
+#[cfg(feature = "fetch")]
 pub use fetch::{FetchEvent, fetch, fetch_with};
 pub use id::DatasetId;
 pub use manifest::{FileEntry, FileSet, Manifest};

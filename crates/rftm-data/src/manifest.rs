@@ -40,15 +40,15 @@ pub struct FileEntry {
 }
 
 impl Manifest {
-    /// The manifest in `data/manifest.toml`, which is part of this crate.
+    /// The manifest that is part of this crate, its `manifest.toml`.
     ///
     /// # Errors
     /// None, unless that file was damaged before compilation.
     pub fn built_in() -> Result<Self> {
-        Self::parse(include_str!("../../../data/manifest.toml"))
+        Self::parse(include_str!("../manifest.toml"))
     }
 
-    /// Reads a manifest in the format of `data/manifest.toml`.
+    /// Reads a manifest in the format of `manifest.toml`.
     ///
     /// # Errors
     /// [`Error::Manifest`] for bad TOML, a name that is a path, a folder that leaves the data folder, or something that

@@ -30,11 +30,20 @@ pub struct HoldOut {
 /// order. The test part stays whole. The draw depends on seed and class only, so all models see one split.
 ///
 /// # Errors
-/// [`Error::UnknownClass`]; [`Error::TooFewSamples`] if fewer than two normal samples could be trained on, nothing could
+/// [`Error::UnknownClass`]; [`Error::Shape`] unless the pixels of both parts make as many images as there are labels;
+/// [`Error::TooFewSamples`] if fewer than two normal samples could be trained on, nothing could
 /// be validated, or the test part lacks anomalies or normal samples, without which no ROC curve exists.
 pub fn hold_out(dataset: &Arc<Dataset>, class: u8, scaling: Scaling, split_seed: u64, flat: bool) -> Result<HoldOut> {
     if usize::from(class) >= dataset.class_names.len() {
         return Err(Error::UnknownClass { id: dataset.id, class, classes: dataset.class_names.clone() });
+    }
+    // A data set of one's own may be wrong, and the subsets do not look again.
+    for split in [&dataset.train, &dataset.test] {
+        let shape = vec![split.len(), dataset.channels, dataset.height, dataset.width];
+        let size = shape.iter().try_fold(1_usize, |size, &side| size.checked_mul(side));
+        if shape[1..].contains(&0) || size != Some(split.pixels.len()) {
+            return Err(Error::Shape { values: split.pixels.len(), shape });
+        }
     }
     let need = |count: usize, needed: usize, what| {
         let error = || Error::TooFewSamples { id: dataset.id, class, what, count, needed };
@@ -116,6 +125,17 @@ mod tests {
     }
 
     #[test]
+    fn the_draw_is_pinned() {
+        // A change here changes every recorded result: it must be deliberate.
+        let labels: Vec<u8> = (0..60).map(|index| index % 3).collect();
+        let dataset = Arc::new(testing::dataset(&labels, &[0, 1, 2]));
+        for (class, expected) in [(0, [7, 22, 25, 56]), (1, [15, 23, 48, 56]), (2, [9, 10, 34, 58])] {
+            let split = hold_out(&dataset, class, Scaling::Unit, SPLIT_SEED, true).unwrap();
+            assert_eq!(split.validation.indices(), expected, "class {class}");
+        }
+    }
+
+    #[test]
     fn every_sample_validates_as_often_as_any_other() {
         let dataset = Arc::new(testing::dataset(&labels(&[1, 20]), &labels(&[1, 1])));
         let mut counts = [0_u32; 21];
@@ -126,6 +146,23 @@ mod tests {
         // 200 expected, standard deviation 13.4: 5 sigma.
         assert!(counts.iter().all(|&count| count == 0 || (133..=267).contains(&count)), "{counts:?}");
         assert_eq!(counts.iter().filter(|count| **count == 0).count(), 1, "the anomaly never");
+    }
+
+    #[test]
+    fn pixels_that_are_not_those_of_the_labels_are_an_error() {
+        let check = |change: &dyn Fn(&mut Dataset), values: usize, shape: [usize; 4]| {
+            let mut dataset = testing::dataset(&labels(&[5, 5]), &labels(&[1, 1]));
+            change(&mut dataset);
+            match hold_out(&Arc::new(dataset), 0, Scaling::Unit, SPLIT_SEED, true) {
+                Err(Error::Shape { values: v, shape: s }) => assert_eq!((v, &s[..]), (values, &shape[..])),
+                other => panic!("{other:?}"),
+            }
+        };
+        check(&|it| it.train.pixels.truncate(39), 39, [10, 1, 2, 2]);
+        check(&|it| it.train.pixels.extend([0; 40]), 80, [10, 1, 2, 2]);
+        check(&|it| it.test.pixels.clear(), 0, [2, 1, 2, 2]);
+        check(&|it| it.height = 0, 40, [10, 1, 0, 2]);
+        check(&|it| (it.height, it.width) = (usize::MAX, usize::MAX), 40, [10, 1, usize::MAX, usize::MAX]);
     }
 
     #[test]

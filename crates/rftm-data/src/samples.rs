@@ -76,7 +76,8 @@ impl Subset {
     /// The images `indices` of a part, in that order, as rows (`flat`) or as channel-first images.
     ///
     /// # Panics
-    /// If an index is not below the number of images.
+    /// If an index is not below the number of images. That the pixels are those of as many images is not looked at here,
+    /// but by [`hold_out`](crate::hold_out): where they are not, reading panics.
     #[must_use]
     pub fn new(dataset: &Arc<Dataset>, part: Part, indices: Vec<u32>, scaling: Scaling, flat: bool) -> Self {
         let shape = if flat { vec![dataset.features()] } else { vec![dataset.channels, dataset.height, dataset.width] };

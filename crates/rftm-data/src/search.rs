@@ -11,12 +11,21 @@ pub struct SearchPath {
     folders: Vec<(PathBuf, String)>,
 }
 
-/// Where all files of a set were found.
+/// Where a set was found.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) enum Found {
+    /// All its files.
+    Files(Files),
+    /// The archive that holds them.
+    Archive(PathBuf),
+}
+
+/// All files of a set.
+#[derive(Debug)]
+pub(crate) struct Files {
     pub(crate) folder: PathBuf,
     /// One path per file of the set, in its order.
-    pub(crate) files: Vec<PathBuf>,
+    pub(crate) paths: Vec<PathBuf>,
 }
 
 impl SearchPath {
@@ -35,48 +44,54 @@ impl SearchPath {
         Self { folders: vec![(folder.to_owned(), "given".to_owned())] }
     }
 
+    /// These folders, and then this one.
+    #[must_use]
+    pub fn then(mut self, folder: &Path) -> Self {
+        self.folders.push((folder.to_owned(), "given".to_owned()));
+        self
+    }
+
     /// The first folder: where downloads belong.
     #[must_use]
     pub fn first(&self) -> &Path {
         &self.folders[0].0
     }
 
-    /// The first folder that holds all files of `set`, each plain or as `.gz`.
+    /// The first folder that has `set`: all files, each plain or as `.gz`, or else the archive.
     pub(crate) fn find(&self, id: DatasetId, set: &FileSet) -> Result<Found> {
         let mut places = Vec::new();
         for (root, origin) in &self.folders {
             for folder in &set.folders {
                 let folder = root.join(folder);
-                let (mut files, mut missing) = (Vec::new(), Vec::new());
+                let (mut paths, mut missing) = (Vec::new(), Vec::new());
                 for file in &set.files {
                     match either(&folder, &file.name) {
-                        Some(path) => files.push(path),
+                        Some(path) => paths.push(path),
                         None => missing.push(file.name.clone()),
                     }
                 }
                 if missing.is_empty() {
-                    return Ok(Found { folder, files });
+                    return Ok(Found::Files(Files { folder, paths }));
                 }
                 places.push(Place { folder, origin: origin.clone(), missing });
+            }
+            if let Some(name) = &set.archive {
+                if let Some(archive) = archive_in(root, set) {
+                    return Ok(Found::Archive(archive));
+                }
+                places.push(Place { folder: root.clone(), origin: origin.clone(), missing: vec![name.clone()] });
             }
         }
         let files = set.files.iter().map(|file| file.name.clone()).collect();
         Err(Error::NotFound { id, files, archive: set.archive.clone(), places })
     }
+}
 
-    /// The archive of `set`, in a data folder or in one of the set's folders there.
-    pub(crate) fn find_archive(&self, set: &FileSet) -> Option<PathBuf> {
-        let name = set.archive.as_ref()?;
-        let folders = |root: &PathBuf| {
-            let inner: Vec<PathBuf> = set.folders.iter().map(|folder| root.join(folder)).collect();
-            std::iter::once(root.clone()).chain(inner)
-        };
-        self.folders
-            .iter()
-            .flat_map(|(root, _)| folders(root))
-            .map(|folder| folder.join(name))
-            .find(|file| file.is_file())
-    }
+/// The archive of `set`, in a data folder or in one of the set's folders there.
+pub(crate) fn archive_in(root: &Path, set: &FileSet) -> Option<PathBuf> {
+    let name = set.archive.as_ref()?;
+    let folders = std::iter::once(root.to_owned()).chain(set.folders.iter().map(|folder| root.join(folder)));
+    folders.map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
 /// The plain file, or the one with `.gz`, whichever is there.
@@ -124,11 +139,14 @@ mod tests {
         for name in NAMES {
             fs::write(torchvision.join(format!("{name}.gz")), "").unwrap();
         }
-        let found = find().unwrap();
-        assert_eq!(found.folder, torchvision);
-        assert_eq!(found.files[3], torchvision.join("t10k-labels-idx1-ubyte.gz"));
+        let found = || match find().unwrap() {
+            Found::Files(files) => files,
+            Found::Archive(archive) => panic!("{archive:?}"),
+        };
+        assert_eq!(found().folder, torchvision);
+        assert_eq!(found().paths[3], torchvision.join("t10k-labels-idx1-ubyte.gz"));
         // The plain file needs no unpacking, so it wins.
         fs::write(torchvision.join(NAMES[3]), "").unwrap();
-        assert_eq!(find().unwrap().files[3], torchvision.join(NAMES[3]));
+        assert_eq!(found().paths[3], torchvision.join(NAMES[3]));
     }
 }

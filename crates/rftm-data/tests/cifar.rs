@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use common::{gzip, manifest, sha256, tar};
+use common::{gzip, manifest, sha256, tar, tar_of};
 use rftm_data::{
     Dataset, DatasetId, Error, Fault, Manifest, Result, Samples, Scaling, SearchPath, hold_out, load_with,
 };
@@ -82,6 +82,35 @@ fn files_and_archive_are_one_data_set() {
     check(&load(&known(&files()), root.path()).unwrap());
 }
 
+/// As `tar --format=pax` writes it: what is said of a file beyond the old format precedes it, under its name.
+#[test]
+fn a_pax_archive_is_read() {
+    let mut entries = vec![("pax_global_header".to_owned(), b'g', b"19 comment=archive\n".to_vec())];
+    entries.push((FOLDER.to_owned() + "/", b'5', Vec::new()));
+    for (name, content) in NAMES.iter().zip(files()) {
+        entries.push((format!("{FOLDER}/PaxHeaders/{name}"), b'x', b"30 mtime=1234567890.123456789\n".to_vec()));
+        entries.push((format!("{FOLDER}/{name}"), b'0', content));
+    }
+    let entries: Vec<(&str, u8, &[u8])> = entries.iter().map(|(name, kind, it)| (&**name, *kind, &**it)).collect();
+    let root = tempfile::tempdir().unwrap();
+    fs::write(root.path().join(ARCHIVE), tar_of(&entries)).unwrap();
+    check(&load(&known(&files()), root.path()).unwrap());
+}
+
+/// Folders are taken in their order: an archive in the first goes before files in the second.
+#[test]
+fn the_first_complete_folder_is_taken_whether_files_or_archive() {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let path = SearchPath::only(first.path()).then(second.path());
+    place(second.path(), &files());
+    fs::write(first.path().join(ARCHIVE), pack(&files())).unwrap();
+    let origin = || load_with(&known(&files()), DatasetId::Cifar10, &path).unwrap().origin;
+    assert_eq!(origin(), format!("archive {}", first.path().join(ARCHIVE).display()));
+    // Within one folder the files need no unpacking.
+    place(first.path(), &files());
+    assert_eq!(origin(), format!("binary files in {}", first.path().join(FOLDER).display()));
+}
+
 #[test]
 fn it_splits_into_images() {
     let root = tempfile::tempdir().unwrap();
@@ -116,6 +145,12 @@ fn other_content_is_refused_with_file_and_offset() {
     refused(&known(&files()), root.path(), checksum, &[NAMES[1], "sha-256"]);
     place(root.path(), &short);
     refused(&known(&files()), root.path(), at(3000), &[NAMES[1], "3073 bytes expected"]);
+    place(root.path(), &[files()[0].clone(), Vec::new(), files()[2].clone()]);
+    refused(&known(&files()), root.path(), at(0), &[NAMES[1], "empty"]);
+    let (packed, broken) =
+        (gzip(&files()[1]), |error: &Error| matches!(error, Error::File { fault: Fault::Gzip { .. }, .. }));
+    place(root.path(), &[files()[0].clone(), packed[..packed.len() / 2].to_vec(), files()[2].clone()]);
+    refused(&known(&files()), root.path(), broken, &[NAMES[1], "ends early"]);
     place(root.path(), &long);
     refused(&known(&files()), root.path(), at(3073), &[NAMES[1], "goes on"]);
 

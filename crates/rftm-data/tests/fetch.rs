@@ -1,4 +1,5 @@
 //! Downloads from a server on this machine that says exactly what each test wants it to say.
+#![cfg(feature = "fetch")]
 #![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 
 mod common;
@@ -86,9 +87,10 @@ fn run(manifest: &Manifest, id: DatasetId, dir: &Path) -> (Result<Vec<PathBuf>>,
     (result, events)
 }
 
+/// All but the lock.
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<String> = entries.collect();
+    let mut names: Vec<String> = entries.filter(|name| name != ".fetch.lock").collect();
     names.sort();
     names
 }
@@ -308,6 +310,52 @@ fn an_archive_is_unpacked_file_by_file() {
 
     let (again, events) = run(&manifest, DatasetId::Cifar10, root.path());
     assert_eq!((again.unwrap(), events), (paths, vec!["present".to_owned(); 2]));
+}
+
+#[test]
+fn an_archive_that_lies_there_is_unpacked_instead_of_downloaded() {
+    let contents = [content(), vec![5; 700]];
+    let archive = tar(&[(BATCHES[0], &contents[0]), (BATCHES[1], &contents[1])]);
+    for place in ["cifar-10-binary.tar.gz", "cifar-10-batches-bin/cifar-10-binary.tar.gz"] {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("cifar-10-batches-bin")).unwrap();
+        fs::write(root.path().join(place), &archive).unwrap();
+        // No server answers: nothing may be asked for.
+        let (manifest, _) = cifar(&Server::new(vec![]));
+        let (paths, events) = run(&manifest, DatasetId::Cifar10, root.path());
+        let found = paths.unwrap().iter().map(|path| fs::read(path).unwrap()).collect::<Vec<_>>();
+        assert_eq!(
+            (&found[..], &events[..]),
+            (&contents[..], &["verified", "verified", "present"].map(String::from)[..])
+        );
+        assert!(root.path().join(place).is_file(), "it is not ours to delete");
+    }
+    // A damaged one is kept under another name.
+    let root = tempfile::tempdir().unwrap();
+    let damaged = root.path().join("cifar-10-binary.tar.gz");
+    fs::write(&damaged, &archive[..9000]).unwrap();
+    let (paths, events) = run(&cifar(&Server::new(vec![whole(&archive)])).0, DatasetId::Cifar10, root.path());
+    assert_eq!(paths.unwrap().len(), 2);
+    assert_eq!(events, ["moved", "started at 0", "verified", "verified"]);
+    assert!(!damaged.exists() && root.path().join("cifar-10-binary.tar.gz.rejected").is_file());
+}
+
+/// The server answers once. Whoever comes while the first still downloads has to wait, and then finds the file there.
+#[test]
+fn who_fetches_into_a_folder_waits_for_who_does_already() {
+    let root = tempfile::tempdir().unwrap();
+    let manifest = one_file(&content(), &[&Server::new(vec![whole(&gzip(&content()))])]);
+    std::thread::scope(|scope| {
+        let mut second = None;
+        let first = fetch_with(&manifest, DatasetId::Mnist, root.path(), &mut |event| {
+            if let FetchEvent::Started { .. } = event {
+                second = Some(scope.spawn(|| run(&manifest, DatasetId::Mnist, root.path())));
+                std::thread::sleep(std::time::Duration::from_millis(300));
+            }
+        });
+        let (paths, events) = second.unwrap().join().unwrap();
+        assert_eq!((paths.unwrap(), events), (first.unwrap(), vec!["present".to_owned()]));
+    });
 }
 
 #[test]

@@ -60,8 +60,12 @@ fn what_is_not_there_is_said_with_every_place() {
     for part in ["fashion-mnist not found", "FashionMNIST/raw", "t10k-labels-idx1-ubyte", "cargo xtask data fetch"] {
         assert!(message.contains(part), "{message}");
     }
+    fs::write(root.path().join("another file"), "").unwrap();
+    let looked = format!("\n  {} (given): missing cifar-10-binary.tar.gz", root.path().display());
     let message = load(DatasetId::Cifar10, &path).unwrap_err().to_string();
-    for part in ["cifar-10 not found", "test_batch.bin", "or cifar-10-binary.tar.gz with all of them", "cargo xtask"] {
+    for part in
+        ["cifar-10 not found", "test_batch.bin", "or cifar-10-binary.tar.gz with all of them", "cargo xtask", &looked]
+    {
         assert!(message.contains(part), "{message}");
     }
 }
@@ -81,7 +85,12 @@ fn other_content_is_refused() {
     let mut flipped = files();
     flipped[0][20] ^= 1;
     let checksum = |error: &Error| matches!(error, Error::File { fault: Fault::Checksum { .. }, .. });
-    check(&files(), &flipped, checksum, &[NAMES[0], &sha256(&files()[0]), &sha256(&flipped[0])]);
+    check(
+        &files(),
+        &flipped,
+        checksum,
+        &[NAMES[0], &sha256(&files()[0]), &sha256(&flipped[0]), "`cargo xtask data fetch mnist`"],
+    );
 
     let mut longer = files();
     longer[2] = images(3);

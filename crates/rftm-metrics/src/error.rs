@@ -41,6 +41,9 @@ pub enum MetricError {
         /// Delta degrees of freedom asked for.
         ddof: usize,
     },
+    /// The result is no `f64`.
+    #[error("the standard deviation is beyond the largest f64: scale the values down")]
+    Overflow,
     /// An argument outside its range.
     #[error("{name} is {value}: it must lie in {range}")]
     Argument {

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 
 use proptest::prelude::*;
-use rftm_metrics::{auroc, average_precision, best_f1, histogram, mean_std, pr_curve, quantile, roc_curve};
+use rftm_metrics::{
+    MetricError, auroc, average_precision, best_f1, histogram, mean_std, pr_curve, quantile, roc_curve,
+};
 
 /// Both classes, and scores from a small grid so that ties are the rule.
 fn sample() -> impl Strategy<Value = (Vec<bool>, Vec<f64>)> {
@@ -102,5 +104,12 @@ proptest! {
         prop_assert_eq!(average_precision(&labels, &scores).is_ok(), finite && labels.len() == scores.len());
         prop_assert!(auroc(&labels, &scores).is_ok_and(|area| (0.0..=1.0).contains(&area)) || auroc(&labels, &scores).is_err());
         prop_assert_eq!(quantile(&scores, q).is_ok(), finite && (0.0..=1.0).contains(&q));
+        prop_assert!(quantile(&scores, q).is_ok_and(|value| value.is_finite()) || quantile(&scores, q).is_err());
+        for ddof in [0, 1] {
+            match mean_std(&scores, ddof) {
+                Ok(found) => prop_assert!(found.mean.is_finite() && found.std.is_finite()),
+                Err(error) => prop_assert!(!finite || scores.len() <= ddof || (ddof, error) == (1, MetricError::Overflow)),
+            }
+        }
     }
 }

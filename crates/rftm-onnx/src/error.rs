@@ -14,10 +14,24 @@ pub enum Error {
         /// Which memory.
         memory: &'static str,
     },
-    /// The state of the model is not what its specification says.
+    /// The specification is of no model.
+    #[error("no model can be built from the specification: {0}")]
+    Model(#[from] rftm_models::Error),
+    /// The state is not that of a model of this specification.
+    #[error("the state is of another model than the specification: {0}")]
+    State(#[from] rftm_nn::StateError),
+    /// The model, which fits its specification, names a tensor otherwise than this crate expects.
     #[error("the model has no tensor {name}; this version of rftm-onnx does not know such a model")]
     Missing {
         /// The tensor's name.
+        name: String,
+    },
+    /// Two notes of the metadata bear one name, so a reader would see only one of them.
+    #[error(
+        "two notes of the metadata are named {name:?}; the names rftm.version, .model, .spec, .score and .threshold are taken"
+    )]
+    Note {
+        /// The name.
         name: String,
     },
     /// Layers do not fit each other.

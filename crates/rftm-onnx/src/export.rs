@@ -1,5 +1,7 @@
+use std::collections::BTreeSet;
+
 use prost::Message;
-use rftm_models::ModelSpec;
+use rftm_models::{Model, ModelSpec};
 use rftm_nn::StateDict;
 
 use crate::graph::{Graph, Value, int, ints};
@@ -54,8 +56,11 @@ pub struct Options {
 /// `reconstruction`, of the input's shape and units. The batch may have any size.
 ///
 /// # Errors
-/// A preprocessing that does not fit the model, a state without one of its tensors, a memory that forgets in evaluation, or a model of 2 GiB.
+/// A specification of no model, a state of another one, a preprocessing that does not fit the model, a memory that forgets in
+/// evaluation, two notes of one name (ours included), or a model of 2 GiB.
 pub fn export(spec: &ModelSpec, state: &StateDict, options: &Options) -> Result<Vec<u8>, Error> {
+    // The graph takes tensors by name: those of another model could make one that runs, and scores wrongly.
+    state.apply(&mut Model::new(spec, 0)?)?;
     let proto = model_proto(spec, state, options)?;
     match proto.encoded_len() {
         bytes if bytes > LARGEST => Err(Error::TooLarge { bytes }),
@@ -97,6 +102,10 @@ fn model_proto(spec: &ModelSpec, state: &StateDict, options: &Options) -> Result
     ];
     notes.extend(options.threshold.map(|threshold| ("rftm.threshold".to_owned(), threshold.to_string())));
     notes.extend(options.notes.iter().cloned());
+    let mut names = BTreeSet::new();
+    if let Some((name, _)) = notes.iter().find(|(name, _)| !names.insert(name.as_str())) {
+        return Err(Error::Note { name: name.clone() });
+    }
     Ok(ModelProto {
         ir_version: IR_VERSION,
         producer_name: "rftm".to_owned(),

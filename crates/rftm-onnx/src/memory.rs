@@ -3,16 +3,12 @@
 use rftm_memory::{AttentionConfig, Selection, Similarity, UnitConfig};
 use rftm_models::MemorySpec;
 use rftm_tensor::Tensor;
-use rftm_tensor::direction::unit_rows;
+use rftm_tensor::attention::EPS;
+use rftm_tensor::direction::{SHORTEST, unit_rows};
 
 use crate::Error;
 use crate::graph::{Graph, Value, int, ints};
 use crate::layers::{Coder, norm};
-
-/// Vectors shorter than this have no direction, see [`rftm_tensor::direction`].
-const SHORTEST: f32 = 1e-12;
-/// Keeps quotients of the hard shrinkage away from 0, see [`rftm_tensor::attention::shrink`].
-const EPS: f32 = 1e-12;
 
 /// What the decoder gets for the latents `h`.
 pub(crate) fn read(graph: &mut Graph, coder: &Coder<'_>, h: &Value) -> Result<Value, Error> {
@@ -63,7 +59,7 @@ pub(crate) fn read(graph: &mut Graph, coder: &Coder<'_>, h: &Value) -> Result<Va
 fn unit(graph: &mut Graph, h: &Value, part: &str) -> Value {
     let name = |suffix| format!("{part}.{suffix}");
     let length = graph.node(&name("length"), "ReduceL2", &[h], vec![ints("axes", &[1]), int("keepdims", 1)]);
-    let shortest = graph.scalar(&name("shortest"), SHORTEST);
+    let shortest = graph.scalar(&name("shortest"), SHORTEST as f32);
     let zero = graph.scalar(&name("nowhere"), 0.0);
     let short = graph.node(&name("short"), "Less", &[&length, &shortest], vec![]);
     let direction = graph.node(&name("direction"), "Div", &[h, &length], vec![]);
@@ -140,14 +136,14 @@ fn attend(graph: &mut Graph, slots: &Tensor, h: &Value, config: &AttentionConfig
     // As rftm-memory compares them, in 32 bits.
     let lambda = config.shrinkage as f32;
     if lambda > 0.0 {
-        let (lambda, eps) = (graph.scalar(&name("lambda"), lambda), graph.scalar(&name("eps"), EPS));
+        let (lambda, eps) = (graph.scalar(&name("lambda"), lambda), graph.scalar(&name("eps"), EPS as f32));
         let above = graph.node(&name("above"), "Sub", &[&weights, &lambda], vec![]);
         let positive = graph.node(&name("positive"), "Relu", &[&above], vec![]);
         let scaled = graph.node(&name("scaled"), "Mul", &[&positive, &weights], vec![]);
         let distance = graph.node(&name("distance"), "Abs", &[&above], vec![]);
         let divisor = graph.node(&name("distance_eps"), "Add", &[&distance, &eps], vec![]);
         let kept = graph.node(&name("kept"), "Div", &[&scaled, &divisor], vec![]);
-        weights = normalise(graph, &kept, part, EPS);
+        weights = normalise(graph, &kept, part, EPS as f32);
     }
     let slots = graph.tensor(&name("slots"), slots);
     graph.node(&name("read"), "MatMul", &[&weights, &slots], vec![])

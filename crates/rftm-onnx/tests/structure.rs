@@ -94,6 +94,47 @@ fn metadata_say_what_the_score_is() {
 }
 
 #[test]
+fn a_state_of_another_model_is_refused() {
+    let of = |widths: &[usize], memory| ModelSpec::mlp(widths, memory, Convention::Release);
+    let rftm = MemorySpec::of(ModelKind::Rftm, Convention::Release, FEW);
+    let state = |spec: &ModelSpec| StateDict::of(&mut Model::new(spec, 1).unwrap(), "");
+    let check = |spec: &ModelSpec, state: &StateDict, part: &str| {
+        let message = export(spec, state, &Options::default()).unwrap_err().to_string();
+        assert!(message.contains(part), "{message}");
+    };
+    let another = "the state is of another model than the specification: tensor ";
+    // Each of these has every tensor that the graph asks for.
+    check(&of(&[7, 5], MemorySpec::None), &state(&of(&[7, 5], rftm)), another);
+    check(&of(&[7, 5], MemorySpec::None), &state(&of(&[9, 5], MemorySpec::None)), "has shape");
+    let nothing = StateDict { tensors: Default::default(), counters: Default::default(), note: String::new() };
+    check(&of(&[], MemorySpec::None), &nothing, "no model can be built from the specification: ");
+
+    let mut lacking = state(&of(&[7, 5], MemorySpec::None));
+    lacking.tensors.remove("encoder.1.running_var").unwrap();
+    check(&of(&[7, 5], MemorySpec::None), &lacking, &format!("{another}encoder.1.running_var is missing"));
+}
+
+#[test]
+fn notes_of_one_name_are_refused() {
+    let spec = ModelSpec::mlp(&[7, 5], MemorySpec::None, Convention::Release);
+    let state = StateDict::of(&mut Model::new(&spec, 1).unwrap(), "");
+    let note = |name: &str| (name.to_owned(), "x".to_owned());
+    let check = |threshold, names: &[&str], twice: Option<&str>| {
+        let notes = names.iter().map(|name| note(name)).collect();
+        let found = export(&spec, &state, &Options { threshold, notes, ..Options::default() });
+        match (found, twice) {
+            (Ok(_), None) => {}
+            (Err(rftm_onnx::Error::Note { name }), Some(twice)) => assert_eq!(name, twice),
+            (other, _) => panic!("{names:?}: {other:?}"),
+        }
+    };
+    check(None, &["features", "checksum"], None);
+    check(None, &["features", "rftm.spec"], Some("rftm.spec"));
+    check(Some(1.0), &["rftm.threshold"], Some("rftm.threshold"));
+    check(None, &["features", "checksum", "features"], Some("features"));
+}
+
+#[test]
 fn what_cannot_be_exported_is_refused_by_name() {
     let check = |result: Result<(), rftm_onnx::Error>, expected: &str| {
         assert_eq!(result.unwrap_err().to_string(), expected);

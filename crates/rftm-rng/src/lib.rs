@@ -31,11 +31,14 @@ pub const MAX_PURPOSE: usize = 16;
 /// stream; there is no hash that could collide.
 ///
 /// # Panics
-/// If `purpose` is longer than [`MAX_PURPOSE`] bytes or contains a zero byte. Purposes are literals in our own code.
+/// If `purpose` is longer than [`MAX_PURPOSE`] bytes or contains a zero byte; it may be empty. Purposes are literals in our own code.
 #[must_use]
 pub fn rng(root_seed: u64, purpose: &str, index: u64) -> Rng {
     let name = purpose.as_bytes();
-    assert!(name.len() <= MAX_PURPOSE && !name.contains(&0), "purpose {purpose:?}: 1 to {MAX_PURPOSE} bytes, none 0");
+    assert!(
+        name.len() <= MAX_PURPOSE && !name.contains(&0),
+        "purpose {purpose:?}: at most {MAX_PURPOSE} bytes, none 0"
+    );
     let mut key = [0_u8; 32];
     key[..8].copy_from_slice(&root_seed.to_le_bytes());
     key[8..16].copy_from_slice(&index.to_le_bytes());
@@ -53,7 +56,7 @@ pub fn shuffle<T>(items: &mut [T], rng: &mut Rng) {
 /// `count` distinct indices below `len`, ascending: every subset is equally likely (selection sampling, Knuth 3.4.2 S).
 ///
 /// # Panics
-/// If `count > len`.
+/// If `count > len`, or if an index of 2^32 or more is drawn, which `len` above 2^32 makes possible.
 pub fn sample_sorted(len: usize, count: usize, rng: &mut Rng, chosen: &mut Vec<u32>) {
     assert!(count <= len, "cannot draw {count} of {len} without repetition");
     chosen.clear();
@@ -67,6 +70,9 @@ pub fn sample_sorted(len: usize, count: usize, rng: &mut Rng, chosen: &mut Vec<u
 }
 
 /// A uniform integer in `0..bound`, by rejection: no modulo bias.
+///
+/// # Panics
+/// If `bound` is 0.
 pub fn below(bound: usize, rng: &mut Rng) -> usize {
     use rand_chacha::rand_core::RngCore;
     let bound = bound as u64;
@@ -99,6 +105,25 @@ mod tests {
     fn the_bits_are_pinned() {
         // A change here changes every recorded result: it must be deliberate.
         assert_eq!(rng(1997, "init", 3).next_u64(), 12_792_923_337_318_770_703);
+    }
+
+    #[test]
+    fn the_orders_are_pinned() {
+        // As above: every split and every epoch rests on how the bits become an order.
+        let mut items: Vec<u32> = (0..10).collect();
+        shuffle(&mut items, &mut rng(1997, "shuffle", 0));
+        assert_eq!(items, [4, 8, 9, 5, 6, 0, 1, 7, 2, 3]);
+        let mut chosen = Vec::new();
+        sample_sorted(20, 5, &mut rng(2022, "split", 0), &mut chosen);
+        assert_eq!(chosen, [1, 3, 5, 9, 16]);
+    }
+
+    #[test]
+    fn a_purpose_fills_the_key_at_most() {
+        assert_ne!(rng(1, "", 0).next_u64(), rng(1, "0123456789abcdef", 0).next_u64());
+        for purpose in ["0123456789abcdefg", "a\0"] {
+            assert!(std::panic::catch_unwind(|| rng(1, purpose, 0)).is_err(), "{purpose:?}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::{Element, Result, Tensor, parallel, reduce};
 
 /// Keeps the quotient of the shrinkage, the sum of a row, and the logarithm of a weight away from 0, as MemAE's code
 /// does.
-const EPS: f64 = 1e-12;
+pub const EPS: f64 = 1e-12;
 /// Rows handled by one task.
 const ROWS: usize = 16;
 /// What an exponential or a logarithm costs, in element operations.

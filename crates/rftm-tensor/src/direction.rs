@@ -8,7 +8,7 @@ use crate::simd::simd_fn;
 use crate::{Element, Result, Tensor, parallel, reduce};
 
 /// Vectors shorter than this have no direction: their similarity to anything is 0, and no gradient passes them.
-const SHORTEST: f64 = 1e-12;
+pub const SHORTEST: f64 = 1e-12;
 /// Rows handled by one task.
 const ROWS: usize = 64;
 

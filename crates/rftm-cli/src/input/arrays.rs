@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use ndarray::ArrayD;
 use ndarray_npy::npy::header::Header;
 use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement};
@@ -33,7 +33,7 @@ pub(crate) fn load(path: &Path, format: Format, array: Option<&str>) -> Result<(
     let bytes = fs::read(path).with_context(|| format!("cannot read {name}"))?;
     let hash = Sha256::new_with_prefix(&bytes);
     if format == Format::Idx {
-        let images = rftm_data::idx::read_images(path).map_err(of_idx)?;
+        let images = rftm_data::idx::read_images(path)?;
         let layout = Layout::Images { channels: 1, height: images.height, width: images.width };
         return Ok((layout, images.pixels.into_iter().map(f32::from).collect(), hash));
     }
@@ -187,18 +187,10 @@ pub(crate) fn labels(path: &Path) -> Result<Vec<bool>> {
             Ok(values.into_iter().map(|label| label != 0.0).collect())
         }
         Some(Format::Idx) => {
-            let labels = rftm_data::idx::read_labels(path, 256).map_err(of_idx)?;
+            let labels = rftm_data::idx::read_labels(path, 256)?;
             Ok(labels.into_iter().map(|label| label != 0).collect())
         }
         _ => usage(format!("--labels: {name} is neither NPY nor IDX (.npy, -ubyte, .idx, -ubyte.gz, .idx.gz)")),
-    }
-}
-
-/// What is wrong with an IDX file. (That error's own text says how to fetch the files of the experiments again.)
-fn of_idx(error: rftm_data::Error) -> anyhow::Error {
-    match error {
-        rftm_data::Error::File { path, offset, fault } => anyhow!("{}, byte {offset}: {fault}", path.display()),
-        other => other.into(),
     }
 }
 

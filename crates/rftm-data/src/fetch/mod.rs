@@ -3,11 +3,14 @@
 mod transfer;
 mod unpack;
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::content;
+use crate::error::Fault;
 use crate::manifest::{FileEntry, FileSet};
+use crate::search::archive_in;
 use crate::{DatasetId, Error, Manifest, Result};
 use transfer::Download;
 
@@ -63,7 +66,8 @@ pub enum FetchEvent<'a> {
 ///
 /// Mirrors are tried in order. A cut download leaves a `.part` file from which this or a later call goes on. A file gets
 /// its name only after the SHA-256 of its uncompressed content was checked; a download with other content is deleted.
-/// Glyphs need no files: nothing is done.
+/// An archive that lies in `dir` already is unpacked, and kept, instead of downloading one. Glyphs need no files: nothing is
+/// done. A second process that fetches into the same folder waits for the first.
 ///
 /// # Errors
 /// [`Error::Download`] with the failure of each mirror; [`Error::Io`] where `dir` cannot be written.
@@ -88,6 +92,8 @@ pub fn fetch_with(
     // Manifests are refused without a folder.
     let folder = set.folders.first().map_or_else(|| dir.to_owned(), |folder| dir.join(folder));
     fs::create_dir_all(&folder).map_err(Error::io("create the folder", &folder))?;
+    // Held until the end; two processes that write one `.part` file would spoil it for each other.
+    let _lock = lock(&folder)?;
     let mut paths = Vec::new();
     for file in &set.files {
         if let Some(path) = present(file, &folder, on_event)? {
@@ -97,16 +103,58 @@ pub fn fetch_with(
         }
     }
     match &set.archive {
-        Some(archive) if paths.len() < set.files.len() => fetch_archive(set, archive, &folder, on_event),
+        Some(archive) if paths.len() < set.files.len() => {
+            if !unpack_present(set, dir, &folder, on_event)? {
+                fetch_archive(set, archive, &folder, on_event)?;
+            }
+            Ok(set.files.iter().map(|file| folder.join(&file.name)).collect())
+        }
         _ => Ok(paths),
     }
+}
+
+/// The right to fetch into a folder, for as long as the file is open.
+fn lock(folder: &Path) -> Result<File> {
+    let path = folder.join(".fetch.lock");
+    let file = File::create(&path).map_err(Error::io("write", &path))?;
+    match file.lock() {
+        // Some network file systems have no locks; there one has to know oneself what one starts.
+        Err(error) if error.kind() != ErrorKind::Unsupported => Err(Error::io("lock", &path)(error)),
+        _ => Ok(file),
+    }
+}
+
+/// Unpacks an archive that lies there already, if there is one with the right files. A wrong one is moved aside.
+fn unpack_present(set: &FileSet, dir: &Path, folder: &Path, on_event: &mut dyn FnMut(FetchEvent<'_>)) -> Result<bool> {
+    let Some(archive) = archive_in(dir, set) else { return Ok(false) };
+    match unpack::unpack(&archive, &set.files, folder, on_event) {
+        Ok(()) => {
+            on_event(FetchEvent::Present { path: &archive });
+            Ok(true)
+        }
+        Err(Error::File { fault, .. }) => {
+            move_aside(&archive, &fault, on_event)?;
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Renames a wrong file, and does not delete it: it may be somebody's only copy.
+fn move_aside(path: &Path, fault: &Fault, on_event: &mut dyn FnMut(FetchEvent<'_>)) -> Result<()> {
+    let mut to = path.as_os_str().to_owned();
+    to.push(".rejected");
+    let to = PathBuf::from(to);
+    fs::rename(path, &to).map_err(Error::io("rename", path))?;
+    on_event(FetchEvent::MovedAside { path, to: &to, reason: &fault.to_string() });
+    Ok(())
 }
 
 /// The file as it lies there, if its content is right. Wrong ones are moved out of the way, or a plain file would hide
 /// the `.gz` that is about to be fetched.
 fn present(file: &FileEntry, folder: &Path, on_event: &mut dyn FnMut(FetchEvent<'_>)) -> Result<Option<PathBuf>> {
     for name in [file.name.clone(), format!("{}.gz", file.name)] {
-        let path = folder.join(&name);
+        let path = folder.join(name);
         if !path.is_file() {
             continue;
         }
@@ -115,11 +163,7 @@ fn present(file: &FileEntry, folder: &Path, on_event: &mut dyn FnMut(FetchEvent<
                 on_event(FetchEvent::Present { path: &path });
                 return Ok(Some(path));
             }
-            Err(Error::File { fault, .. }) => {
-                let to = folder.join(format!("{name}.rejected"));
-                fs::rename(&path, &to).map_err(Error::io("rename", &path))?;
-                on_event(FetchEvent::MovedAside { path: &path, to: &to, reason: &fault.to_string() });
-            }
+            Err(Error::File { fault, .. }) => move_aside(&path, &fault, on_event)?,
             Err(error) => return Err(error),
         }
     }
@@ -148,19 +192,13 @@ fn fetch_file(
     Ok(path)
 }
 
-fn fetch_archive(
-    set: &FileSet,
-    archive: &str,
-    folder: &Path,
-    on_event: &mut dyn FnMut(FetchEvent<'_>),
-) -> Result<Vec<PathBuf>> {
+fn fetch_archive(set: &FileSet, archive: &str, folder: &Path, on_event: &mut dyn FnMut(FetchEvent<'_>)) -> Result<()> {
     let unpacked = set.files.iter().map(|file| file.bytes).sum();
     let download = Download { mirrors: &set.mirrors, name: archive, folder, limit: compressed_limit(unpacked) };
     download.run(on_event, &mut |part, on_event| {
         unpack::unpack(part, &set.files, folder, on_event)?;
         fs::remove_file(part).map_err(Error::io("delete", part))
-    })?;
-    Ok(set.files.iter().map(|file| folder.join(&file.name)).collect())
+    })
 }
 
 /// The most that gzip can make of so many bytes (it adds 5 for every block it cannot shrink), with room for headers.

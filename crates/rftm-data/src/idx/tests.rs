@@ -56,10 +56,13 @@ fn check(kind: Kind, bytes: &[u8], offset: u64, fault: impl Fn(&Fault) -> bool, 
     }
     .unwrap_err();
     let message = error.to_string();
-    let Error::File { path: found_path, offset: found_offset, fault: found } = error else { panic!("{message}") };
+    let Error::File { path: found_path, offset: found_offset, fault: found, of: None } = error else {
+        panic!("{message}")
+    };
     assert_eq!((found_path, found_offset), (path, offset), "{message}");
     assert!(fault(&found), "{message}");
     assert!(message.contains("bad-idx-ubyte") && message.contains(part), "{message}");
+    assert!(!message.contains("xtask"), "a file of one's own cannot be fetched again: {message}");
 }
 
 #[test]

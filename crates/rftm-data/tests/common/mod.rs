@@ -55,11 +55,17 @@ pub(crate) fn mnist(contents: &[Vec<u8>], mirrors: &[String]) -> Manifest {
 
 /// A compressed archive of these files.
 pub(crate) fn tar(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    tar_of(&entries.iter().map(|&(name, content)| (name, 0, content)).collect::<Vec<_>>())
+}
+
+/// A compressed archive of entries of these types.
+pub(crate) fn tar_of(entries: &[(&str, u8, &[u8])]) -> Vec<u8> {
     let mut archive = Vec::new();
-    for (name, content) in entries {
+    for (name, kind, content) in entries {
         let mut header = [0; 512];
         header[..name.len()].copy_from_slice(name.as_bytes());
         header[124..135].copy_from_slice(format!("{:011o}", content.len()).as_bytes());
+        header[156] = *kind;
         header[257..262].copy_from_slice(b"ustar");
         archive.extend(header);
         archive.extend(*content);
