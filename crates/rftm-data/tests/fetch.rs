@@ -125,8 +125,15 @@ fn a_whole_set_is_fetched_then_loaded_and_not_fetched_again() {
     assert_eq!(loaded.train.labels, [2, 0, 1]);
 
     let (again, events) = run(&manifest, DatasetId::Mnist, root.path());
-    assert_eq!((again.unwrap(), events), (paths, vec!["present".to_owned(); 4]));
+    assert_eq!((again.unwrap(), events), (paths.clone(), vec!["present".to_owned(); 4]));
     assert_eq!(names(&root.path().join("mnist")).len(), 4, "no .part is left");
+
+    // Nor does it matter then whether there can be a lock.
+    let lock = root.path().join("mnist/.fetch.lock");
+    fs::remove_file(&lock).unwrap();
+    fs::create_dir(&lock).unwrap();
+    let (again, events) = run(&manifest, DatasetId::Mnist, root.path());
+    assert_eq!((again.unwrap(), events), (paths, vec!["present".to_owned(); 4]));
 }
 
 #[test]

@@ -4,7 +4,6 @@ mod transfer;
 mod unpack;
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::content;
@@ -93,7 +92,7 @@ pub fn fetch_with(
     let folder = set.folders.first().map_or_else(|| dir.to_owned(), |folder| dir.join(folder));
     fs::create_dir_all(&folder).map_err(Error::io("create the folder", &folder))?;
     // Held until the end; two processes that write one `.part` file would spoil it for each other.
-    let _lock = lock(&folder)?;
+    let _lock = lock(&folder);
     let mut paths = Vec::new();
     for file in &set.files {
         if let Some(path) = present(file, &folder, on_event)? {
@@ -113,15 +112,13 @@ pub fn fetch_with(
     }
 }
 
-/// The right to fetch into a folder, for as long as the file is open.
-fn lock(folder: &Path) -> Result<File> {
-    let path = folder.join(".fetch.lock");
-    let file = File::create(&path).map_err(Error::io("write", &path))?;
-    match file.lock() {
-        // Some network file systems have no locks; there one has to know oneself what one starts.
-        Err(error) if error.kind() != ErrorKind::Unsupported => Err(Error::io("lock", &path)(error)),
-        _ => Ok(file),
-    }
+/// The right to fetch into a folder, for as long as the file is open. `None` where there are no locks, as on some network
+/// file systems, and in a folder that cannot be written: where all files are there that is no error, and where one is
+/// missing, writing it will say what is wrong.
+fn lock(folder: &Path) -> Option<File> {
+    let file = File::create(folder.join(".fetch.lock")).ok()?;
+    file.lock().ok()?;
+    Some(file)
 }
 
 /// Unpacks an archive that lies there already, if there is one with the right files. A wrong one is moved aside.
