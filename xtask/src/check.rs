@@ -85,6 +85,13 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<bool> {
 fn command_of(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).env("RUSTDOCFLAGS", "-D warnings");
+    // The cargo that runs this program tells it of its package. Build scripts look at these variables, too: where they are
+    // passed on, ring and all above it are built once more, and again without them.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
