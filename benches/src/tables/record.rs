@@ -108,16 +108,6 @@ impl Outcome {
     }
 }
 
-impl Record {
-    /// The line.
-    ///
-    /// # Errors
-    /// Never: every field has a form in JSON.
-    pub fn line(&self) -> Result<String> {
-        Ok(serde_json::to_string(self)?)
-    }
-}
-
 /// The last outcome for every table, seed and detector: what was measured again replaces what stood there. Detectors in
 /// the order of [`Detector::ALL`].
 #[must_use]

@@ -236,8 +236,9 @@ mod tests {
     fn records_survive_their_file() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let all = [outcome("a", 7, "knn", 0.123_456_789), failed("knn")];
-        let lines: Vec<String> = all.iter().map(|record| record.line().unwrap()).collect();
-        std::fs::write(file.path(), lines.join("\n")).unwrap();
+        let mut records = jsonl::Writer::open(file.path(), true).unwrap();
+        all.iter().for_each(|record| records.write(record).unwrap());
+        records.finish().unwrap();
         assert_eq!(jsonl::read::<Record>(file.path()).unwrap(), all);
         std::fs::write(file.path(), "{}\n").unwrap();
         let error = jsonl::read::<Record>(file.path()).unwrap_err();

@@ -8,7 +8,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use common::{Expected, cases, expected};
+use common::cases;
+use common::expected::{Expected, expected};
 
 /// What the script exits with where it cannot run.
 const ABSENT: i32 = 77;

@@ -5,7 +5,9 @@
 mod common;
 mod infer;
 
-use common::{cases, expected};
+use common::cases;
+use common::expected::expected;
+use infer::values::values;
 use prost::Message;
 use rftm_onnx::proto::{GraphProto, ModelProto, NodeProto};
 
@@ -18,8 +20,8 @@ fn every_graph_computes_what_the_model_does() {
     for (index, case) in cases().into_iter().enumerate() {
         let case = expected(index, case, ROWS);
         let graph = ModelProto::decode(&*case.onnx).unwrap().graph.unwrap();
-        let values = infer::values(&graph, &case.input, ROWS);
-        let of = |name: &str| values[name].iter().map(|&x| x as f32).collect::<Vec<f32>>();
+        let computed = values(&graph, &case.input, ROWS);
+        let of = |name: &str| computed[name].iter().map(|&x| x as f32).collect::<Vec<f32>>();
         case.compare("by definition", &of("score"), &of("reconstruction"), ERROR);
     }
 }
@@ -33,7 +35,7 @@ fn a_wrong_graph_gives_other_scores() {
     let case = cases().into_iter().find(|case| case.name == "small-variance").unwrap();
     let case = expected(0, case, ROWS);
     let graph = ModelProto::decode(&*case.onnx).unwrap().graph.unwrap();
-    let scores = |graph: &GraphProto| infer::values(graph, &case.input, ROWS)["score"].clone();
+    let scores = |graph: &GraphProto| values(graph, &case.input, ROWS)["score"].clone();
     let right = scores(&graph);
     let changes: [(&str, Change); 4] = [
         ("LeakyRelu", |node| node.op_type = "Identity".to_owned()),

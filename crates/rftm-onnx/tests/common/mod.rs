@@ -1,7 +1,7 @@
 //! Models to export: small, and trained enough that running statistics and memories are no longer those of the start.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
-mod expected;
+pub(crate) mod expected;
 
 use rftm_data::Rows;
 use rftm_memory::{AttentionConfig, Similarity, UnitConfig};
@@ -10,9 +10,6 @@ use rftm_models::{
 };
 use rftm_nn::StateDict;
 use rftm_onnx::Preprocessing;
-
-#[allow(unused_imports, reason = "as above")]
-pub(crate) use expected::{Expected, expected};
 
 pub(crate) const FEW: Capacities = Capacities { hippocampus: 20, cortex: 40, memae: 12, mnad: 5 };
 

@@ -1,14 +1,12 @@
 //! Shapes of all values of a graph, by the rules of operator set 17: enough of them for what is exported.
 
-#![allow(dead_code, unused_imports, reason = "each test takes what it needs")]
+#![allow(dead_code, reason = "each test takes what it needs")]
 
-mod values;
+pub(crate) mod values;
 
 use std::collections::HashMap;
 
 use rftm_onnx::proto::{AttributeProto, FLOAT, GraphProto, INT64, Length, NodeProto};
-
-pub(crate) use values::values;
 
 type Dims = Vec<usize>;
 
