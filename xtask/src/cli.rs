@@ -77,7 +77,7 @@ pub(crate) struct Bench {
   cargo xtask reproduce --full --dataset mnist --class 0,1,9 --model ae,rftm --seed 1997
   cargo xtask reproduce --only table1 --dataset fashion-mnist --class coat --convention text --jobs 2
   cargo xtask reproduce --only table2 --class coat --seed 1997
-  cargo xtask reproduce --only table1 --dataset cifar-10 --padding 1
+  cargo xtask reproduce --only table1 --dataset cifar-10 --padding 0
   cargo xtask reproduce --only fig3,fig4                       data of these figures; --only figures: of all
   cargo xtask reproduce --full --shard 2/8 --out shard2        part 2 of 8; then: cargo xtask ledger merge
   cargo xtask reproduce --quick                                does it work at all? Under a minute
