@@ -113,7 +113,7 @@ pub(crate) struct Reproduce {
     /// Let the memories forget at inference, too.
     #[arg(long)]
     pub(crate) forget_at_inference: bool,
-    /// Padding of the convolutional models, which the paper does not give: 0 or 1.
+    /// Padding of the convolutional models, which the paper does not give: 0 or 1; usually 1.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=1))]
     pub(crate) padding: Option<u8>,
     /// Stop training after so many epochs at the latest.
