@@ -120,6 +120,12 @@ pub fn ledger_path(out: &Path) -> PathBuf {
     if out.extension().is_some_and(|extension| extension == "jsonl") { out.to_owned() } else { out.join(LEDGER_FILE) }
 }
 
+/// The results folder of `out`, which may be the folder or the ledger in it.
+#[must_use]
+pub fn results_folder(out: &Path) -> &Path {
+    if ledger_path(out) == out { out.parent().unwrap_or(out) } else { out }
+}
+
 enum Tail {
     Whole,
     /// The last record is complete and only its line feed is missing (an editor took it away).

@@ -42,7 +42,7 @@ pub use estimate::{Basis, Estimator, duration};
 pub use events::{Event, Reporter};
 pub use files::write_atomic;
 pub use grid::{Csv, Document, Entry, Grid, Section};
-pub use ledger::{Ledger, LedgerWriter, TornLine, ledger_path};
+pub use ledger::{Ledger, LedgerWriter, TornLine, ledger_path, results_folder};
 pub use merge::{Conflict, Merged, merge};
 pub use paper::{MeanStd, Paper};
 pub use plan::{Plan, Selection, Shard};

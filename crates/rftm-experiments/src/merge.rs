@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::cell::{Cell, Key};
 use crate::error::{Error, IoContext, Result};
 use crate::files::write_atomic;
-use crate::ledger::{LEDGER_FILE, Ledger, Lock, TornLine, ledger_path};
+use crate::ledger::{LEDGER_FILE, Ledger, Lock, TornLine, ledger_path, results_folder};
 use crate::record::Record;
 use crate::scores::scores_path;
 
@@ -113,8 +113,7 @@ fn conflict(first: &Record, kept: &Path, second: &Record, dropped: &Path) -> Opt
 
 /// Whether there are scores of `key`, now in `out`.
 fn copy_scores(source: &Path, out: &Path, key: &Key) -> Result<bool> {
-    let folder = if source.is_dir() { source } else { source.parent().unwrap_or(source) };
-    let (from, to) = (scores_path(folder, key), scores_path(out, key));
+    let (from, to) = (scores_path(results_folder(source), key), scores_path(out, key));
     if !from.is_file() {
         return Ok(false);
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::cell::REVISION;
 use crate::error::{Error, Result};
-use crate::ledger::{Ledger, TornLine};
+use crate::ledger::{Ledger, TornLine, results_folder};
 use crate::record::{Metrics, Record};
 use crate::scores::{Scores, read_scores, scores_path};
 
@@ -31,6 +31,7 @@ pub struct Verification {
 /// [`Error::NoLedger`] and those of [`Ledger::read`]; a damaged or missing score file is a problem in the result.
 pub fn verify(out: &Path) -> Result<Verification> {
     let (ledger, torn) = Ledger::read_existing(out)?;
+    let folder = results_folder(out);
     let mut result = Verification { torn, ..Verification::default() };
     for record in ledger.records() {
         let Record { key, cell, .. } = record;
@@ -43,11 +44,11 @@ pub fn verify(out: &Path) -> Result<Verification> {
         };
         result.finished += 1;
         result.outdated += usize::from(cell.revision != REVISION);
-        if !scores_path(out, key).exists() {
+        if !scores_path(folder, key).exists() {
             result.problems.push(format!("{key} ({cell}): there are no scores"));
             continue;
         }
-        match read_scores(out, key).and_then(|scores| metrics(&scores)) {
+        match read_scores(folder, key).and_then(|scores| metrics(&scores)) {
             Ok(metrics) if metrics == finished.metrics => result.recomputed += 1,
             Ok(metrics) => result
                 .problems

@@ -100,6 +100,7 @@ fn verification_finds_changed_numbers_scores_and_configurations() {
         verify(&out).unwrap().problems
     };
     assert_eq!(problems(&text), Vec::<String>::new());
+    assert_eq!(verify(&path).unwrap().problems, Vec::<String>::new(), "the ledger may be named for its folder");
     let found = problems(&text.replacen(r#""seed":1997"#, r#""seed":1998"#, 1));
     assert!(found.len() == 1 && found[0].contains("its configuration has the key"), "{found:?}");
     let found = problems(&text.replacen(r#""f1":0."#, r#""f1":0.0"#, 1));
