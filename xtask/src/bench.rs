@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: &Bench) -> Result<ExitCode> {
         steps.insert(0, criterion);
     }
     for step in steps {
-        eprintln!("== cargo {}", step.join(" "));
+        tell!("== cargo {}", step.join(" "));
         if !cargo(&step)? {
             return Ok(ExitCode::FAILURE);
         }

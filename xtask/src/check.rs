@@ -62,17 +62,17 @@ pub(crate) fn run() -> Result<ExitCode> {
         let (name, begin) = (check.name, Instant::now());
         let command = format!("cargo {}", check.arguments.join(" "));
         let level = check.level.map(|level| format!("RFTM_SIMD={level} ")).unwrap_or_default();
-        eprintln!("== {name}: {level}{command}");
+        tell!("== {name}: {level}{command}");
         let mut cargo = command_of(check.arguments);
         cargo.envs(check.level.map(|level| ("RFTM_SIMD", level)));
         if check.quiet {
             cargo.stdout(Stdio::null());
         }
         if !succeeds(cargo)? {
-            eprintln!("== {name} failed: {level}{command}");
+            tell!("== {name} failed: {level}{command}");
             return Ok(ExitCode::FAILURE);
         }
-        eprintln!("== {name} passed in {:.0} s", begin.elapsed().as_secs_f64());
+        tell!("== {name} passed in {:.0} s", begin.elapsed().as_secs_f64());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -39,7 +39,7 @@ pub(crate) fn search_path(origin: &Origin, data: Option<&Path>) -> SearchPath {
 pub(crate) fn obtain(id: DatasetId, path: &SearchPath, download: Download) -> Result<Dataset> {
     match load(id, path) {
         Err(Error::NotFound { .. }) if download == Download::IfMissing => {
-            eprintln!("{id} is not here; fetching it into {}", path.first().display());
+            tell!("{id} is not here; fetching it into {}", path.first().display());
             fetch_one(id, path.first())?;
             Ok(load(id, path)?)
         }
@@ -52,7 +52,7 @@ pub(crate) fn for_a_look(path: &SearchPath, download: Download) -> Result<Datase
     match obtain(DatasetId::Mnist, path, download) {
         Ok(_) => Ok(DatasetId::Mnist),
         Err(error) if matches!(error.downcast_ref(), Some(Error::NotFound { .. } | Error::Download { .. })) => {
-            eprintln!("{error}\nSo this is a look at the built-in glyphs instead of MNIST.\n");
+            tell!("{error}\nSo this is a look at the built-in glyphs instead of MNIST.\n");
             Ok(DatasetId::Glyphs)
         }
         Err(error) => Err(error),
@@ -65,7 +65,7 @@ fn fetch_all(names: &[DatasetId], folder: &Path) -> Result<ExitCode> {
     for &id in if names.is_empty() { &all[..] } else { names } {
         // One that cannot be had must not keep the others away.
         if let Err(error) = fetch_one(id, folder) {
-            eprintln!("error: {id}: {error}");
+            tell!("error: {id}: {error}");
             code = ExitCode::FAILURE;
         }
     }
@@ -78,7 +78,7 @@ fn fetch_one(id: DatasetId, folder: &Path) -> Result<()> {
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left") {
         bar.set_style(style);
     }
-    let say = |text: String| bar.suspend(|| eprintln!("{id}: {text}"));
+    let say = |text: String| bar.suspend(|| tell!("{id}: {text}"));
     let files = fetch(id, folder, &mut |event| match event {
         FetchEvent::Present { path } => say(format!("{} is there", path.display())),
         FetchEvent::MovedAside { path, to, reason } => {
@@ -96,7 +96,7 @@ fn fetch_one(id: DatasetId, folder: &Path) -> Result<()> {
     });
     bar.finish_and_clear();
     if files?.is_empty() {
-        eprintln!("{id}: built in, nothing to fetch");
+        tell!("{id}: built in, nothing to fetch");
     }
     Ok(())
 }

@@ -62,7 +62,7 @@ pub(crate) fn run(
     let out = origin.or_default(arguments.out.as_ref(), if trial { LOOK } else { RESULTS });
     let weights = weights(&out);
     let (ledger, torn) = Ledger::read(&out)?;
-    torn.iter().for_each(|torn| eprintln!("warning: {torn}"));
+    torn.iter().for_each(|torn| tell!("warning: {torn}"));
     let host = Host::detect(Path::new("."));
     let watch = Trainings::new();
     let capture = Capture {
@@ -92,23 +92,23 @@ pub(crate) fn run(
         match data::obtain(id, &path, download) {
             Ok(dataset) => drop(datasets.insert(id, Arc::new(dataset))),
             // The figures that do not need it can do without.
-            Err(error) => eprintln!("error: {error:#}"),
+            Err(error) => tell!("error: {error:#}"),
         }
     }
     listen_for_stops()?;
     let captured = match capture.run(figures, &datasets) {
         Err(Error::Stopped) => {
-            eprintln!("{}", Error::Stopped);
+            tell!("{}", Error::Stopped);
             return Ok(ExitCode::from(INTERRUPTED));
         }
         captured => captured?,
     };
     drop(watch);
-    captured.written.iter().for_each(|file| eprintln!("wrote {}", file.display()));
+    captured.written.iter().for_each(|file| tell!("wrote {}", file.display()));
     let drawn = crate::report::figures(catalogue, &ledger, &out);
     if !captured.failures.is_empty() {
-        eprintln!("these failed; the same command tries them again:");
-        captured.failures.iter().for_each(|failure| eprintln!("  {failure}"));
+        tell!("these failed; the same command tries them again:");
+        captured.failures.iter().for_each(|failure| tell!("  {failure}"));
     }
     Ok(if drawn? && captured.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -16,8 +16,8 @@ pub(crate) fn run(command: &cli::Ledger) -> Result<ExitCode> {
             let inputs: Vec<_> = inputs.iter().map(|input| origin.resolve(input)).collect();
             let out = origin.resolve(out);
             let merged = merge(&inputs, &out)?;
-            merged.torn.iter().for_each(|torn| eprintln!("warning: {torn}"));
-            merged.conflicts.iter().for_each(|conflict| eprintln!("conflict: {conflict}"));
+            merged.torn.iter().for_each(|torn| tell!("warning: {torn}"));
+            merged.conflicts.iter().for_each(|conflict| tell!("conflict: {conflict}"));
             print(&format!("{} records and {} score files in {}\n", merged.records, merged.scores, out.display()))?;
             Ok(code(merged.conflicts.is_empty()))
         }
@@ -38,14 +38,14 @@ pub(crate) fn run(command: &cli::Ledger) -> Result<ExitCode> {
                 format!("{}  {}, {}: {result}\n", record.key, record.cell, record.cell.reading())
             };
             print(&ledger.records().map(line).collect::<String>())?;
-            torn.iter().for_each(|torn| eprintln!("warning: {torn}"));
+            torn.iter().for_each(|torn| tell!("warning: {torn}"));
             Ok(ExitCode::SUCCESS)
         }
         cli::Ledger::Verify { out } => {
             let out = origin.or_default(out.as_ref(), RESULTS);
             let found = verify(&out)?;
-            found.torn.iter().for_each(|torn| eprintln!("warning: {torn}"));
-            found.problems.iter().for_each(|problem| eprintln!("problem: {problem}"));
+            found.torn.iter().for_each(|torn| tell!("warning: {torn}"));
+            found.problems.iter().for_each(|problem| tell!("problem: {problem}"));
             print(&format!(
                 "{}: {} finished cells, {} of them recomputed from their scores, {} of another revision; {} failed\n",
                 out.display(),

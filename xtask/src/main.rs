@@ -1,5 +1,7 @@
 //! The driver: parses the command line and calls one function for each command. All numerics live in the libraries.
-#![allow(clippy::print_stderr, reason = "this program is the terminal; the libraries print nothing")]
+
+#[macro_use]
+mod output;
 
 mod bench;
 mod check;
@@ -7,7 +9,6 @@ mod cli;
 mod data;
 mod figures;
 mod ledger;
-mod output;
 mod paths;
 mod progress;
 mod report;
@@ -30,7 +31,7 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => bench::run(&arguments),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("error: {}", chain(&error));
+        tell!("error: {}", chain(&error));
         match error.downcast_ref() {
             // A wrong value, found after clap had parsed it: the same code as clap's.
             Some(rftm_experiments::Error::Selection { .. }) => ExitCode::from(2),

@@ -1,4 +1,4 @@
-//! Standard output, whose reader may go away before everything is said.
+//! Standard output and standard error, whose readers may go away before everything is said.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -12,4 +12,18 @@ pub(crate) fn print(text: &str) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written.context("cannot write standard output"),
     }
+}
+
+/// Writes a line to standard error. Unlike `eprintln!` it does not panic where nobody can read it (a closed pipe, a full
+/// disk): hours of training must not end for want of a place to say how they go.
+macro_rules! tell {
+    ($($message:tt)*) => {
+        $crate::output::tell(&format!($($message)*))
+    };
+}
+
+/// What [`tell!`] does.
+pub(crate) fn tell(line: &str) {
+    // There is nowhere left to say that it failed.
+    let _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
 }

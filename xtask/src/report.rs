@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use rftm_experiments::{
-    Catalogue, Ledger, SHOW_SUMMARY, Scope, documents, terminal_text, unplaced, with_summary, write_atomic,
-    write_report,
+    Catalogue, Ledger, SHOW_SUMMARY, Scope, documents, results_folder, terminal_text, unplaced, with_summary,
+    write_atomic, write_report,
 };
 use rftm_figures::{drawings, write_drawings, write_page};
 
@@ -16,24 +16,25 @@ use crate::output::print;
 use crate::paths::{Origin, RESULTS, is_committed};
 
 pub(crate) fn run(arguments: &Report) -> Result<ExitCode> {
-    let out = Origin::leave()?.or_default(arguments.out.as_ref(), RESULTS);
+    let named = Origin::leave()?.or_default(arguments.out.as_ref(), RESULTS);
     let catalogue = Catalogue::builtin()?;
-    let (ledger, torn) = Ledger::read_existing(&out)?;
+    let (ledger, torn) = Ledger::read_existing(&named)?;
+    let out = results_folder(&named);
     if let Some(torn) = torn {
-        eprintln!("warning: {torn}");
+        tell!("warning: {torn}");
     }
     // Files first: who reads the tables may go away.
-    for file in write_report(&catalogue, &ledger, &out)? {
-        eprintln!("wrote {}", file.display());
+    for file in write_report(&catalogue, &ledger, out)? {
+        tell!("wrote {}", file.display());
     }
-    if is_committed(&out) {
+    if is_committed(out) {
         summarise(&catalogue, &ledger)?;
     }
-    let whole = figures(&catalogue, &ledger, &out)?;
+    let whole = figures(&catalogue, &ledger, out)?;
     print(&terminal_text(&catalogue, &ledger, &Scope::Everything))?;
     let strangers = unplaced(&catalogue, &ledger).len();
     if strangers > 0 {
-        eprintln!("{strangers} records enter no table: they come from other code or other hyper-parameters");
+        tell!("{strangers} records enter no table: they come from other code or other hyper-parameters");
     }
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -47,7 +48,7 @@ fn summarise(catalogue: &Catalogue, ledger: &Ledger) -> Result<()> {
         let new = with_summary(&text, summary).with_context(|| format!("{name} has no marks for the summary"))?;
         if new != text {
             write_atomic(Path::new(name), new.as_bytes())?;
-            eprintln!("wrote {name}");
+            tell!("wrote {name}");
         }
     }
     Ok(())
@@ -59,8 +60,8 @@ pub(crate) fn figures(catalogue: &Catalogue, ledger: &Ledger, out: &Path) -> Res
     let drawings = drawings(catalogue, ledger, out);
     let mut files = write_drawings(&drawings.drawn, out)?;
     files.push(write_page(catalogue, ledger, &drawings, out)?);
-    files.iter().for_each(|file| eprintln!("wrote {}", file.display()));
-    drawings.failures.iter().for_each(|(figure, error)| eprintln!("error: {figure}: {error}"));
+    files.iter().for_each(|file| tell!("wrote {}", file.display()));
+    drawings.failures.iter().for_each(|(figure, error)| tell!("error: {figure}: {error}"));
     Ok(drawings.failures.is_empty())
 }
 

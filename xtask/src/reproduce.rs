@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &Reproduce) -> Result<ExitCode> {
     if is_look && selection.datasets.is_empty() {
         let id = data::for_a_look(&path, download)?;
         if arguments.dry_run && !arguments.offline && id == DatasetId::Glyphs {
-            eprintln!("note: a dry run fetches nothing; the run itself first tries to fetch MNIST");
+            tell!("note: a dry run fetches nothing; the run itself first tries to fetch MNIST");
         }
         selection.datasets.push(id);
     }
@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &Reproduce) -> Result<ExitCode> {
     let parallelism = Parallelism::new(arguments.jobs.get(), threads, host.cores);
     if parallelism.jobs * parallelism.threads > host.cores {
         let Parallelism { jobs, threads } = parallelism;
-        eprintln!("warning: {jobs} jobs of {threads} threads on {} cores slow each other down", host.cores);
+        tell!("warning: {jobs} jobs of {threads} threads on {} cores slow each other down", host.cores);
     }
     if arguments.dry_run {
         return dry_run(&catalogue, &plan, &out, parallelism, &host);
@@ -71,7 +71,7 @@ pub(crate) fn run(arguments: &Reproduce) -> Result<ExitCode> {
         plan.cells.iter().filter(|(key, _)| ledger.finished(key).is_none()).map(|(_, cell)| cell.dataset).collect();
     let datasets = wanted.iter().map(|&id| data::obtain(id, &path, download)).collect::<Result<Vec<_>>>()?;
     for dataset in &datasets {
-        eprintln!("{}: {}, {} + {} samples", dataset.id, dataset.origin, dataset.train.len(), dataset.test.len());
+        tell!("{}: {}, {} + {} samples", dataset.id, dataset.origin, dataset.train.len(), dataset.test.len());
     }
     let runner = RealRunner::new(datasets, &plan)?;
     let workplace = Workplace { checkpoints: paths::checkpoints(&out), out };
@@ -131,7 +131,7 @@ fn default_out(arguments: &Reproduce, catalogue: &Catalogue, plan: &Plan) -> &'s
 
 fn dry_run(catalogue: &Catalogue, plan: &Plan, out: &Path, parallelism: Parallelism, host: &Host) -> Result<ExitCode> {
     let (ledger, torn) = Ledger::read(out)?;
-    torn.iter().for_each(|torn| eprintln!("warning: {torn}"));
+    torn.iter().for_each(|torn| tell!("warning: {torn}"));
     let estimator = Estimator::new(&catalogue.protocol, &ledger, &host.cpu, parallelism.threads);
     let waiting: Vec<_> = plan.cells.iter().filter(|(key, _)| ledger.finished(key).is_none()).collect();
     let line = |(key, cell): &(_, Cell)| {
@@ -155,13 +155,17 @@ fn dry_run(catalogue: &Catalogue, plan: &Plan, out: &Path, parallelism: Parallel
 }
 
 pub(crate) fn listen_for_stops() -> Result<()> {
-    ctrlc::set_handler(|| {
+    let heard = ctrlc::try_set_handler(|| {
         if STOP.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(INTERRUPTED));
         }
-        eprintln!("\nstopping: running cells save first; once more ends at once and loses the current epochs");
-    })
-    .context("cannot listen for Ctrl-C")
+        tell!("\nstopping: running cells save first; once more ends at once and loses the current epochs");
+    });
+    match heard {
+        // Whoever started it wants it not to be interrupted (nohup, or in the background of a script).
+        Err(ctrlc::Error::MultipleHandlers) => Ok(()),
+        heard => heard.context("cannot listen for Ctrl-C"),
+    }
 }
 
 /// Writes the tables of the whole ledger, then prints those of this run's cells: who reads them may go away.
@@ -169,7 +173,7 @@ fn show(catalogue: &Catalogue, plan: &Plan, out: &Path) -> Result<()> {
     let (ledger, _) = Ledger::read(out)?;
     let rows = plan.cells.iter().map(|(_, cell)| row_of(cell)).collect();
     for file in write_report(catalogue, &ledger, out)? {
-        eprintln!("wrote {}", file.display());
+        tell!("wrote {}", file.display());
     }
     // The page shows these tables, and the bars of one of its figures are their cells.
     crate::report::figures(catalogue, &ledger, out)?;
@@ -178,21 +182,21 @@ fn show(catalogue: &Catalogue, plan: &Plan, out: &Path) -> Result<()> {
 
 fn is_sound(out: &Path) -> Result<bool> {
     let found = verify(out)?;
-    found.problems.iter().for_each(|problem| eprintln!("problem: {problem}"));
+    found.problems.iter().for_each(|problem| tell!("problem: {problem}"));
     Ok(found.problems.is_empty())
 }
 
 fn conclude(summary: &Summary, is_look: bool, sound: bool) -> Result<ExitCode> {
     for (cell, epoch) in &summary.interrupted {
-        eprintln!("stopped: {cell}: goes on with epoch {epoch}");
+        tell!("stopped: {cell}: goes on with epoch {epoch}");
     }
     if STOP.load(Ordering::Relaxed) && summary.interrupted.len() + summary.not_begun > 0 {
         let (interrupted, not_begun) = (summary.interrupted.len(), summary.not_begun);
-        eprintln!("{interrupted} cells saved, {not_begun} not begun; give the same command again to go on");
+        tell!("{interrupted} cells saved, {not_begun} not begun; give the same command again to go on");
         return Ok(ExitCode::from(INTERRUPTED));
     }
     if !summary.failed.is_empty() {
-        eprintln!("{} cells failed (see above); the same command tries them again", summary.failed.len());
+        tell!("{} cells failed (see above); the same command tries them again", summary.failed.len());
     }
     if is_look {
         print(

@@ -64,7 +64,7 @@ impl Screen for Lines {
     }
 
     fn say(&self, line: &str) {
-        eprintln!("{} {line}", utc_now());
+        tell!("{} {line}", utc_now());
     }
 }
 

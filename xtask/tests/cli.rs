@@ -35,6 +35,22 @@ fn unheard(folder: &Path, arguments: &str) -> (i32, String) {
     (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
 }
 
+/// Exit code of a command whose standard error nobody reads, as in `2>&1 | true`.
+#[cfg(unix)]
+#[test]
+fn a_run_ends_as_it_would_where_nobody_reads_how_it_goes() {
+    let folder = empty();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.current_dir(folder.path()).env_remove("RFTM_DATA");
+    command.args("reproduce --dataset glyphs --class 0 --model ae --max-epochs 2 --offline --out run".split(' '));
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stderr.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let (ledger, _) = rftm_experiments::Ledger::read(&folder.path().join("run")).unwrap();
+    let finished: Vec<bool> = ledger.records().map(|record| record.finished().is_some()).collect();
+    assert_eq!(finished, [true], "training has not failed because its progress could not be shown");
+}
+
 #[test]
 fn every_command_has_help_with_examples() {
     let folder = empty();

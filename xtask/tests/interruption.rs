@@ -12,7 +12,12 @@ use std::time::Instant;
 use rftm_experiments::{Finished, Ledger};
 
 fn spawn(folder: &Path, out: &str) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    let binary = env!("CARGO_BIN_EXE_xtask");
+    // The test may run in the background of a script, where interruptions are ignored.
+    let mut command = Command::new(if cfg!(target_os = "linux") { "env" } else { binary });
+    if cfg!(target_os = "linux") {
+        command.args(["--default-signal=INT,TERM,HUP", binary]);
+    }
     command.current_dir(folder).args(["reproduce", "--dataset", "glyphs", "--class", "0", "--max-epochs", "3"]);
     command.args(["--offline", "--threads", "1", "--out", out]);
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
@@ -72,4 +77,19 @@ fn kill_9_and_ctrl_c_lead_to_the_bits_of_an_undisturbed_run() {
     let (said, status) = finish(spawn(folder.path(), "killed"));
     assert!(status.success(), "{said}");
     assert_eq!(results(&folder.path().join("killed")), expected, "killed after these parts of a run: {moments:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn nohup_outlives_its_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new("env");
+    command.current_dir(folder.path()).args(["--ignore-signal=HUP", env!("CARGO_BIN_EXE_xtask"), "reproduce"]);
+    command.args("--dataset glyphs --class 0 --model ae --max-epochs 3 --offline --threads 1 --out run".split(' '));
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.by_ref().any(|line| line.contains("epoch 1,")));
+    signal(&child, "-HUP");
+    let rest: Vec<String> = lines.collect();
+    assert!(child.wait().unwrap().success(), "{rest:?}");
 }
