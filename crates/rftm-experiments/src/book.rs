@@ -49,12 +49,6 @@ impl<'a> Book<'a> {
                     sample.done.push((seed, record, finished));
                     let of_cell = |warning: &String| (record.cell.clone(), warning.clone());
                     sample.warnings.extend(finished.warnings.iter().map(of_cell));
-                    let limit = self.catalogue.protocol.train.max_epochs;
-                    if finished.hit_epoch_limit && record.cell.train.max_epochs == limit {
-                        sample
-                            .warnings
-                            .push(of_cell(&format!("ended by the limit of {limit} epochs, not by early stopping")));
-                    }
                 }
                 Outcome::Failed { error } => sample.failures.push((record.cell.clone(), error.clone())),
             }

@@ -154,7 +154,7 @@ fn line(table: &Table, row: &Row) -> Vec<Entry> {
         cells.push(Entry::new(value.reference.map_or_else(dash, mean_std), reference_best));
         cells.extend([Entry::new(ours, ours_best), difference.into()]);
     }
-    let trained = row.trained_seeds.map(|trained| format!(", {trained}")).unwrap_or_default();
+    let trained = row.trained_seeds.as_ref().map(|trained| format!(", {}", trained.len())).unwrap_or_default();
     cells.push(format!("{}{trained}", seeds(row.seeds.len(), row.seeds_asked)).into());
     cells
 }

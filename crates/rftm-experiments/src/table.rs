@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rftm_data::DatasetId;
 use rftm_models::ModelKind;
 
-use crate::book::{Book, mean};
+use crate::book::{Book, Sample, mean};
 use crate::cell::{Cell, Key};
 use crate::definition::{Catalogue, Definition, Layout, Variant};
 use crate::ledger::Ledger;
@@ -82,8 +82,8 @@ pub struct Row {
     pub values: [Comparison; 3],
     /// Seeds that have finished; of an average, those of all its rows.
     pub seeds: Vec<u64>,
-    /// Of untrained networks: how many seeds of the trained ones have finished.
-    pub trained_seeds: Option<usize>,
+    /// Of untrained networks: the seeds of the trained ones that have finished.
+    pub trained_seeds: Option<Vec<u64>>,
     /// Seeds that the definition asks for.
     pub seeds_asked: usize,
     /// Whether a seed failed.
@@ -278,10 +278,10 @@ impl Maker<'_> {
             row_ids.iter().map(|&(class, _)| class).filter(|class| !tried.contains(class)).collect();
         rows.retain(|(class, _)| tried.contains(class));
         let wins = self.mark_best(&mut rows);
-        // Averages over different classes must not compete.
+        // Averages over different cells must not compete.
         let done = |kind: &ModelKind| {
             let done = rows.iter().filter(|(_, row)| row.model == *kind && !row.seeds.is_empty());
-            done.map(|(class, _)| *class).collect::<BTreeSet<_>>()
+            done.map(|(class, row)| (*class, &row.seeds)).collect::<Vec<_>>()
         };
         if models.windows(2).all(|pair| done(&pair[0]) == done(&pair[1])) {
             self.mark_best(&mut averages);
@@ -367,7 +367,7 @@ impl Maker<'_> {
             model: kind,
             values: Metric::ALL.map(compare),
             seeds: sample.seeds(),
-            trained_seeds: trained.as_ref().map(|trained| trained.done.len()),
+            trained_seeds: trained.as_ref().map(Sample::seeds),
             seeds_asked: definition.seeds.len() + extra,
             failed: !sample.failures.is_empty() || trained.is_some_and(|trained| !trained.failures.is_empty()),
             keys: sample.keys(),
@@ -392,7 +392,10 @@ impl Maker<'_> {
                 continue;
             }
             wins.iter_mut().for_each(|wins| wins.classes += 1);
-            for (metric, side) in (0..3).flat_map(|metric| [(metric, 0), (metric, 1)]) {
+            // Of untrained networks the second side is the trained ones, which have seeds of their own.
+            let sides =
+                if of_class.windows(2).all(|pair| pair[0].trained_seeds == pair[1].trained_seeds) { 2 } else { 1 };
+            for (metric, side) in (0..3).flat_map(|metric| (0..sides).map(move |side| (metric, side))) {
                 let printed = |row: &Row| row.values[metric].sides()[side].map(|value| (100.0 * value.mean).round());
                 let numbers: Option<Vec<f64>> = of_class.iter().map(|row| printed(row)).collect();
                 let best = numbers.and_then(|numbers| numbers.into_iter().max_by(f64::total_cmp));
@@ -434,7 +437,11 @@ fn average(rows: &[(u8, Row)], kind: ModelKind, whole: Option<usize>) -> Option<
         model: kind,
         values: [compare(0), compare(1), compare(2)],
         seeds: of_kind.iter().flat_map(|row| row.seeds.iter().copied()).collect(),
-        trained_seeds: of_kind.iter().map(|row| row.trained_seeds).sum(),
+        trained_seeds: of_kind
+            .iter()
+            .map(|row| row.trained_seeds.as_deref())
+            .collect::<Option<Vec<_>>>()
+            .map(|all| all.concat()),
         seeds_asked: of_kind.iter().map(|row| row.seeds_asked).sum(),
         failed: false,
         keys: Vec::new(),

@@ -188,13 +188,16 @@ fn what_a_result_warns_of_stands_below_its_table() {
         finished.warnings.push("memory.empty_reads: 7 latents found no slot and read the zero vector".to_owned());
     }
     if let Outcome::Finished(finished) = &mut endless.outcome {
+        // As the trainer says it.
         finished.hit_epoch_limit = true;
+        finished.warnings.push("stopped by the limit of 300 epochs, not by early stopping".to_owned());
     }
     let documents = found(&ledger_of([pruned, endless, at(2, Rftm)]));
     let table = documents.iter().find(|document| document.id == "table1").unwrap().markdown();
     let expected = "Warnings:\n\n- mnist class 0, memae, seed 1997: memory.empty_reads: 7 latents found no slot and read the \
-                    zero vector\n- mnist class 1, rftm, seed 1997: ended by the limit of 300 epochs, not by early stopping\n";
+                    zero vector\n- mnist class 1, rftm, seed 1997: stopped by the limit of 300 epochs, not by early stopping\n";
     assert!(table.contains(expected), "{table}");
+    assert_eq!(table.matches("seed 1997: ").count(), 2, "nothing twice: {table}");
 }
 
 #[test]
@@ -240,7 +243,30 @@ fn untrained_and_trained_are_compared_seed_by_seed() {
     let found = tables(&catalogue, catalogue.definition("untrained").unwrap(), &ledger, &Scope::Everything);
     let row = &found[0].rows[0];
     assert_eq!(row.values[0].reference.map(|side| side.mean), Some(55.0));
-    assert_eq!((row.values[0].difference, row.seeds.len(), row.trained_seeds), (Some(15.0), 2, Some(1)));
+    assert_eq!(
+        (row.values[0].difference, row.seeds.len(), row.trained_seeds.clone()),
+        (Some(15.0), 2, Some(vec![2015]))
+    );
+}
+
+#[test]
+fn trained_networks_over_different_seeds_do_not_compete_beside_the_untrained() {
+    let full = full_variant();
+    let at = |kind, seed, max_epochs, auroc| {
+        with(cell(DatasetId::Mnist, 0, kind, seed, Variant { max_epochs, ..full }), [auroc, 30.0, 40.0])
+    };
+    let best = |records: Vec<Record>| {
+        let (catalogue, ledger) = (catalogue(), ledger_of(records));
+        let found = tables(&catalogue, catalogue.definition("untrained").unwrap(), &ledger, &Scope::Everything);
+        let any = |side: usize| found[0].rows.iter().any(|row| row.values.iter().any(|value| value.best[side]));
+        [any(0), any(1)]
+    };
+    let epochs = full.max_epochs;
+    let mut records = vec![at(Ae, 1997, 0, 50.0), at(Rftm, 1997, 0, 55.0)];
+    records.extend([at(Ae, 1997, epochs, 70.0), at(Rftm, 1997, epochs, 90.0)]);
+    assert_eq!(best(records.clone()), [true, true]);
+    records.push(at(Ae, 2015, epochs, 71.0));
+    assert_eq!(best(records), [true, false], "the untrained ones still have the same seeds");
 }
 
 #[test]
