@@ -263,6 +263,13 @@ fn a_wrong_file_in_the_way_is_moved_aside_and_a_right_one_is_kept() {
     assert_eq!(events, ["moved", "started at 0", "verified"]);
     assert_eq!(fs::read(folder.join(format!("{}.rejected", NAMES[0]))).unwrap(), b"something else");
 
+    // The next one does not take its place.
+    fs::write(folder.join(NAMES[0]), b"wrong again").unwrap();
+    let (_, events) = run(&one_file(&content(), &[&server]), DatasetId::Mnist, root.path());
+    assert_eq!(events, ["moved", "present"]);
+    assert_eq!(fs::read(folder.join(format!("{}.rejected", NAMES[0]))).unwrap(), b"something else");
+    assert_eq!(fs::read(folder.join(format!("{}.rejected-2", NAMES[0]))).unwrap(), b"wrong again");
+
     fs::write(folder.join(NAMES[0]), content()).unwrap();
     let (paths, events) = run(&one_file(&content(), &[&server]), DatasetId::Mnist, root.path());
     assert_eq!((paths.unwrap(), events), (vec![folder.join(NAMES[0])], vec!["present".to_owned()]));

@@ -139,9 +139,16 @@ fn unpack_present(set: &FileSet, dir: &Path, folder: &Path, on_event: &mut dyn F
 
 /// Renames a wrong file, and does not delete it: it may be somebody's only copy.
 fn move_aside(path: &Path, fault: &Fault, on_event: &mut dyn FnMut(FetchEvent<'_>)) -> Result<()> {
-    let mut to = path.as_os_str().to_owned();
-    to.push(".rejected");
-    let to = PathBuf::from(to);
+    let name = |suffix: &str| {
+        let mut to = path.as_os_str().to_owned();
+        to.push(suffix);
+        PathBuf::from(to)
+    };
+    let (mut to, mut count) = (name(".rejected"), 1);
+    while to.exists() {
+        count += 1;
+        to = name(&format!(".rejected-{count}"));
+    }
     fs::rename(path, &to).map_err(Error::io("rename", path))?;
     on_event(FetchEvent::MovedAside { path, to: &to, reason: &fault.to_string() });
     Ok(())
