@@ -106,6 +106,10 @@ fn arrays() {
     let labels = ndarray::Array1::from_shape_fn(40, |row| i64::from(row % 9 == 0));
     labels.write_npy(File::create(folder.path("labels.npy")).unwrap()).unwrap();
     assert!(folder.ok("eval m.rftm train.npy --labels labels.npy").contains("35 normal, 5 anomalous"));
+    let gap = ndarray::Array1::from_shape_fn(40, |row| if row == 6 { f32::NAN } else { 0.0 });
+    gap.write_npy(File::create(folder.path("gap.npy")).unwrap()).unwrap();
+    let message = folder.fails("eval m.rftm train.npy --labels gap.npy", 1);
+    assert!(message.contains("gap.npy: row 7: the label is missing (NaN)"), "{message}");
 
     let images = Array3::from_shape_fn((20, 6, 5), |(n, y, x)| (n * 3 + y * 20 + x) as u8);
     images.write_npy(File::create(folder.path("images.npy")).unwrap()).unwrap();
@@ -148,4 +152,22 @@ fn windows_of_a_series() {
     }
     let why = folder.ok("explain m.rftm train.csv --rows 3 --features 2");
     assert!(why.starts_with("rows 3 to 10: score") && why.contains('['), "{why}");
+}
+
+/// Whether pixels are from 0 to 1 or to 255 is a question about all images of a file, not about the one at hand.
+#[test]
+fn a_dark_image_among_others_is_scored_and_explained() {
+    let folder = Folder::new();
+    let frames = Array3::from_shape_fn((300, 6, 5), |(n, y, x)| (n % 7 * 3 + y * 20 + x) as f32);
+    frames.write_npy(File::create(folder.path("train.npy")).unwrap()).unwrap();
+    folder.ok("fit train.npy -o m.rftm --epochs 1 --model ae");
+    // The last one is alone in its batch.
+    let mut dark = Array3::from_shape_fn((257, 6, 5), |(_, y, x)| (y * 20 + x) as f32);
+    dark.index_axis_mut(ndarray::Axis(0), 256).fill(0.25);
+    dark.write_npy(File::create(folder.path("dark.npy")).unwrap()).unwrap();
+    assert_eq!(folder.ok("score m.rftm dark.npy").lines().count(), 258);
+    folder.ok("explain m.rftm dark.npy --rows 257");
+    let unit = frames.mapv(|pixel| pixel / 255.0);
+    unit.write_npy(File::create(folder.path("unit.npy")).unwrap()).unwrap();
+    assert!(folder.fails("score m.rftm unit.npy", 1).contains("multiply those from 0 to 1 by 255"));
 }

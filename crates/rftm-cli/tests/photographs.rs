@@ -57,3 +57,26 @@ fn a_turned_photograph_is_turned_back_and_an_opaque_one_is_a_picture() {
         folder.fails("score m.rftm ghost.png", 1).contains("4 channels, the model needs 12x8 pixels of 3 channels")
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn a_link_that_leads_in_a_circle_adds_no_image() {
+    let folder = Folder::new();
+    for name in ["data/train", "elsewhere"] {
+        fs::create_dir_all(folder.path(name)).unwrap();
+    }
+    for stream in 0..12 {
+        picture(12, 8, stream).save(folder.path(&format!("data/train/{stream:02}.png"))).unwrap();
+    }
+    picture(12, 8, 20).save(folder.path("elsewhere/20.png")).unwrap();
+    folder.ok("fit data -o m.rftm --epochs 1 --model ae");
+    let link = |to: &str, name: &str| std::os::unix::fs::symlink(folder.path(to), folder.path(name)).unwrap();
+    link("elsewhere", "data/more");
+    link("data", "data/train/again");
+    link("data/train", "elsewhere/back");
+    let scored = folder.ok("score m.rftm data");
+    let names: Vec<&str> = scored.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+    let count = |name: &str| names.iter().filter(|path| path.ends_with(name)).count();
+    // By way of `more/back` the folder `train` is met once more, which is no circle.
+    assert_eq!([count("00.png"), count("11.png"), count("20.png")], [2, 2, 1], "{names:?}");
+}

@@ -49,7 +49,8 @@ impl Detector {
     /// A score does not depend on the other samples, on the batch, or on the number of threads.
     ///
     /// # Errors
-    /// Data of another kind than those of the fit, or a missing value where none is allowed.
+    /// Data of another kind than those of the fit, a missing value where none is allowed, or pixels that are all in [0, 1]
+    /// with fractions among them (models take 0 to 255).
     pub fn score(&self, data: &Data) -> Result<Vec<f32>> {
         self.card.features.check(data, 1)?;
         self.score_samples(data, &all(data)?)

@@ -37,7 +37,7 @@ pub(crate) fn load(path: &Path, format: Format, array: Option<&str>) -> Result<(
         let layout = Layout::Images { channels: 1, height: images.height, width: images.width };
         return Ok((layout, images.pixels.into_iter().map(f32::from).collect(), hash));
     }
-    let (shape, values) = match format {
+    let (shape, mut values) = match format {
         Format::Npz => numbers(&member(&bytes, array).with_context(|| name.to_string())?),
         _ => numbers(&bytes),
     }
@@ -49,7 +49,20 @@ pub(crate) fn load(path: &Path, format: Format, array: Option<&str>) -> Result<(
         [_, channels, height, width] => Layout::Images { channels, height, width },
         _ => bail!("{name}: {} axes; a table has 2, grey images have 3, images of several channels 4", shape.len()),
     };
+    if let Layout::Images { .. } = layout {
+        settle_dark(&mut values, layout.row_width());
+    }
     Ok((layout, values, hash))
+}
+
+/// Whether pixels are those from 0 to 1, which no model takes, is to be seen from all images: a dark one among others may
+/// have fractions below 1, and is scored and explained in parts of the whole. Rounded, it has no unit to be mistaken.
+fn settle_dark(values: &mut [f32], width: usize) {
+    let is_unit = |pixel: &f32| (0.0..=1.0).contains(pixel);
+    if !values.iter().all(is_unit) {
+        let dark = values.chunks_exact_mut(width.max(1)).filter(|image| image.iter().all(is_unit));
+        dark.flatten().for_each(|pixel| *pixel = pixel.round());
+    }
 }
 
 /// What the flags leave of the columns, which are named by their numbers, from 1.
@@ -183,7 +196,10 @@ pub(crate) fn labels(path: &Path) -> Result<Vec<bool>> {
     match by_ending(path) {
         Some(Format::Npy) => {
             let bytes = fs::read(path).with_context(|| format!("cannot read {name}"))?;
-            let (_, values) = numbers(&bytes).context(name)?;
+            let (_, values) = numbers(&bytes).with_context(|| name.clone())?;
+            if let Some(index) = values.iter().position(|label| label.is_nan()) {
+                bail!("{}: the label is missing (NaN)", place(&name, index));
+            }
             Ok(values.into_iter().map(|label| label != 0.0).collect())
         }
         Some(Format::Idx) => {

@@ -25,19 +25,7 @@ fn find(path: &Path) -> Result<Vec<PathBuf>> {
         return Ok(vec![path.to_owned()]);
     }
     let mut found = Vec::new();
-    let mut folders = vec![path.to_owned()];
-    while let Some(folder) = folders.pop() {
-        let entries = fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
-        for entry in entries {
-            let entry = entry.with_context(|| format!("cannot read {}", folder.display()))?.path();
-            let ending = entry.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-            if entry.is_dir() {
-                folders.push(entry);
-            } else if ENDINGS.contains(&ending.as_str()) {
-                found.push(entry);
-            }
-        }
-    }
+    walk(path, &mut Vec::new(), &mut found)?;
     if found.is_empty() {
         bail!(
             "{} contains no image; PNG and JPEG files (.png, .jpg, .jpeg) are looked for, in subfolders too",
@@ -47,6 +35,28 @@ fn find(path: &Path) -> Result<Vec<PathBuf>> {
     // The order of a folder is not the same everywhere.
     found.sort();
     Ok(found)
+}
+
+/// Adds the images below `folder`. `above` are the folders on the way to it: a link to one of them would lead in a circle,
+/// and every image would be read again and again.
+fn walk(folder: &Path, above: &mut Vec<PathBuf>, found: &mut Vec<PathBuf>) -> Result<()> {
+    let fault = || format!("cannot read {}", folder.display());
+    let real = folder.canonicalize().with_context(fault)?;
+    if above.contains(&real) {
+        return Ok(());
+    }
+    above.push(real);
+    for entry in fs::read_dir(folder).with_context(fault)? {
+        let entry = entry.with_context(fault)?.path();
+        let ending = entry.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        if entry.is_dir() {
+            walk(&entry, above, found)?;
+        } else if ENDINGS.contains(&ending.as_str()) {
+            found.push(entry);
+        }
+    }
+    above.pop();
+    Ok(())
 }
 
 /// An image, channel after channel, pixels in 0..=255.
