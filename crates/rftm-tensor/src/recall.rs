@@ -55,7 +55,7 @@ impl<E: Element> Recall<E> {
         self.query_scales.len()
     }
 
-    /// The slots that a query selected, most similar first.
+    /// The slots that a query selected: the most similar first, or in their own order where all are.
     #[must_use]
     pub fn slots(&self, query: usize) -> &[u32] {
         &self.slots[query * self.width..][..self.width]
@@ -85,6 +85,8 @@ impl<E: Element> Recall<E> {
 }
 
 /// Finds the slots for each query, Eq. 3 up to the weights: `s_i = cos(h, m_i)`, selection, softmax.
+///
+/// A query that is not finite has weights that are NaN, and so have all queries if a surviving slot is not finite.
 ///
 /// # Shapes
 /// `h` (queries, L), `memory` (N, L).
@@ -192,12 +194,15 @@ fn choose<E: Element>(
     let eligible = if query.selection == Selection::Zero { capacity } else { alive };
     let width = query.top_k.unwrap_or(eligible).min(eligible);
     let query_scales = inverse_norms(h);
+    // A slot that is not a number is nobody's nearest, so the choice alone would hide it.
+    let spoilt = query.surviving.iter().any(|&slot| slot_scales.data()[slot as usize].is_nan());
     let mut slots = Indices::scratch(queries * width);
     let mut table = Tensor::scratch([queries, 3 * width]);
     if width > 0 {
         let one = |query_index: usize, slots: &mut [u32], table: &mut [E]| {
             let dots = &dots.data()[query_index * alive..][..alive];
-            let row = select::Row { dots, scale: query_scales.data()[query_index], slot_scales: slot_scales.data() };
+            let scale = if spoilt { E::NAN } else { query_scales.data()[query_index] };
+            let row = select::Row { dots, scale, slot_scales: slot_scales.data() };
             select::select(row, query, capacity, slots, table);
         };
         let rows = (slots.values_mut(), table.data_mut());

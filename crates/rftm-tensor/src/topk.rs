@@ -11,7 +11,7 @@ simd_fn! {
     /// One pass: the best so far are kept sorted, and a block of 16 values is only looked into when one of them beats
     /// the worst of the best. For k much smaller than the row that is rare, so the cost is close to reading the row.
     ///
-    /// NaN is not ordered: among the first k it stays, later it is never taken. Callers keep it out.
+    /// NaN is not ordered: among the first k it stays, later it is never taken. Callers see to it that there is none.
     ///
     /// # Panics
     /// If more values are asked for than there are, or `values` and `indices` differ in length.

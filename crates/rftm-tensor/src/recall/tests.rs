@@ -107,7 +107,7 @@ fn slots_are_unique_sorted_and_never_forgotten_under_remove() {
 
 #[test]
 fn threads_do_not_change_a_bit() {
-    let (h, memory, dy) = example(300, 500, 130);
+    let (h, memory, dy) = example(900, 500, 130);
     let surviving: Vec<u32> = (0..500).filter(|slot| slot % 2 == 0).collect();
     let run = || {
         let query = Query { top_k: Some(9), selection: Selection::Zero, surviving: &surviving };
@@ -170,5 +170,31 @@ fn queries_that_are_not_finite_stay_so() {
             assert!(y.row(0).iter().all(|y| y.is_finite()));
             assert!(y.row(1).iter().all(|y| y.is_nan()), "{bad} {selection:?}: {:?}", y.row(1));
         }
+    }
+}
+
+#[test]
+fn slots_that_are_not_finite_are_not_passed_over() {
+    let (h, memory, _) = example(2, 9, 3);
+    let all: Vec<u32> = (0..9).collect();
+    let without_it: Vec<u32> = (0..9).filter(|&slot| slot != 7).collect();
+    for bad in [f32::NAN, f32::INFINITY] {
+        let mut memory = memory.clone();
+        memory.data_mut()[7 * 3 + 1] = bad;
+        let choices = [(Some(2), Selection::Remove), (Some(2), Selection::Zero), (None, Selection::Zero)];
+        for (top_k, selection) in choices {
+            let y = read(&recall(&h, &memory, Query { top_k, selection, surviving: &all }).unwrap(), &memory);
+            assert!(y.data().iter().all(|y| y.is_nan()), "{bad} {selection:?}: {y:?}");
+            let packed = PackedMemory::new(&memory, top_k, selection).unwrap().read(&h).unwrap();
+            assert!(packed.data().iter().all(|y| y.is_nan()), "{bad} {selection:?}: {packed:?}");
+        }
+        // What is forgotten is not looked at.
+        let query = Query { top_k: Some(2), selection: Selection::Remove, surviving: &without_it };
+        assert!(read(&recall(&h, &memory, query).unwrap(), &memory).is_finite());
+    }
+    let nowhere = Tensor::full([9, 3], f32::NAN);
+    for top_k in [Some(2), None] {
+        let query = Query { top_k, selection: Selection::Remove, surviving: &all };
+        assert!(read(&recall(&h, &nowhere, query).unwrap(), &nowhere).data().iter().all(|y| y.is_nan()));
     }
 }
