@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rftm_autograd::{Param, Tape, Var, ops as layers};
 use rftm_nn::{Freezer, Inference, Module, Visitor, init};
-use rftm_tensor::{Element, Result, Tensor};
+use rftm_tensor::{Element, Result, Shape, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{check_capacity, check_weight, check_width};
@@ -83,7 +83,8 @@ impl<E: Element> AttentionMemory<E> {
         config.check()?;
         check_width(PART, width)?;
         let bound = 1.0 / (width as f64).sqrt();
-        let slots = init::uniform([config.capacity, width], bound, &mut rftm_rng::rng(seed, PART, 0))
+        let slots = Shape::new(&[config.capacity, width])
+            .and_then(|shape| init::uniform(shape, bound, &mut rftm_rng::rng(seed, PART, 0)))
             .map_err(|error| ConfigError::new(PART, "width", error.to_string()))?;
         Ok(Self { config, slots, empty_reads: AtomicU64::new(0) })
     }

@@ -143,7 +143,7 @@ impl<E: Element> Module<E> for TwinMemory<E> {
     }
 
     fn freeze(&self, freezer: &mut Freezer<E>) -> Result<()> {
-        freezer.flattened(|freezer| {
+        freezer.flattened(self.width, |freezer| {
             for stage in self.stages() {
                 stage.memory.freeze(freezer)?;
                 if let Some(connector) = &stage.connector {

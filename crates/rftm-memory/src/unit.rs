@@ -51,7 +51,8 @@ impl<E: Element> MemoryUnit<E> {
         check_width(purpose, width)?;
         let bound = 1.0 / (width as f64).sqrt();
         let mut stream = rftm_rng::rng(seed, purpose, u64::MAX);
-        let slots = init::uniform([config.capacity, width], bound, &mut stream)
+        let slots = Shape::new(&[config.capacity, width])
+            .and_then(|shape| init::uniform(shape, bound, &mut stream))
             .map_err(|error| ConfigError::new(purpose, "width", error.to_string()))?;
         let all = (0..config.capacity as u32).collect();
         let surviving = Vec::with_capacity(config.capacity);
@@ -131,8 +132,9 @@ impl<E: Element> Module<E> for MemoryUnit<E> {
         if self.config.forget_in_evaluation && self.config.forgotten() > 0 {
             return Err(Error::invalid("freeze", "a memory that forgets in evaluation differs from pass to pass"));
         }
+        let (_, width) = self.slots.value.rows_cols();
         let memory = PackedMemory::new(&self.slots.value, self.config.top_k, self.config.selection)?;
-        freezer.flattened(|freezer| freezer.custom(Box::new(move |x| memory.read(&x))))
+        freezer.flattened(width, |freezer| freezer.custom(Box::new(move |x| memory.read(&x))))
     }
 
     fn visit(&mut self, visitor: &mut dyn Visitor<E>) {

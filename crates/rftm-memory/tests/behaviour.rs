@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 use rftm_autograd::{Tape, Var};
-use rftm_memory::{AttentionConfig, AttentionMemory, MemoryUnit, Selection, TwinConfig, TwinMemory, UnitConfig};
-use rftm_nn::{Inference, Module, StateDict, count_parameters};
+use rftm_memory::{
+    AttentionConfig, AttentionMemory, ItemConfig, ItemMemory, MemoryUnit, Selection, TwinConfig, TwinMemory, UnitConfig,
+};
+use rftm_nn::{Frozen, Inference, Module, StateDict, count_parameters};
 use rftm_tensor::Tensor;
 
 fn latents<const RANK: usize>(shape: [usize; RANK]) -> Tensor {
@@ -91,6 +93,11 @@ fn each_part_switches_off() {
     assert_eq!(count(|c| c.connector = false).0, 1050 * 8);
     let (none, twin) = count(|c| (c.hippocampus, c.cortex) = (None, None));
     assert_eq!((none, twin.infer(latents([3, 8]), Inference::default()).unwrap()), (0, latents([3, 8])));
+    let frozen = Frozen::new(&twin).unwrap();
+    assert_eq!(frozen.infer(latents([3, 8])).unwrap(), latents([3, 8]));
+    for wrong in [latents([3, 9]), latents([8, 1]), Tensor::full([8], 1.0)] {
+        assert!(twin.infer(wrong.clone(), Inference::default()).is_err() && frozen.infer(wrong).is_err());
+    }
     count(|c| *c = c.map_units(|unit| UnitConfig { forgetting_rate: 0.0, ..unit }));
     count(|c| *c = c.map_units(|unit| UnitConfig { top_k: None, ..unit }));
     count(|c| *c = c.map_units(|unit| UnitConfig { selection: Selection::Remove, ..unit }));
@@ -197,6 +204,16 @@ fn wrong_parameters_are_refused_by_name() {
     assert_eq!(refused(|c| c.negative_slope = f64::NAN), "twin.negative_slope: NaN is not a number from 0 on");
     assert!(refused(|c| c.negative_slope = f64::INFINITY).starts_with("twin.negative_slope: "));
     assert!(TwinMemory::<f32>::new(0, TwinConfig::default(), 0).is_err());
+    // More numbers than can be counted.
+    let huge = [
+        TwinMemory::<f32>::new(usize::MAX, TwinConfig::default(), 0).err(),
+        AttentionMemory::<f32>::new(usize::MAX, AttentionConfig::new(2), 0).err(),
+        ItemMemory::<f32>::new(usize::MAX, ItemConfig::default(), 0).err(),
+    ];
+    for error in huge {
+        let error = error.unwrap().to_string();
+        assert!(error.contains(".width: ") && error.contains("more elements than memory has addresses"), "{error}");
+    }
     // What `new` makes is valid, one slot too.
     for capacity in 1..4 {
         AttentionMemory::<f32>::new(8, AttentionConfig::new(capacity), 0).unwrap();

@@ -13,7 +13,7 @@ pub struct AdamConfig {
     pub beta1: f64,
     /// Decay of the second moment.
     pub beta2: f64,
-    /// Added to the root of the second moment.
+    /// Added to the root of the second moment; above 0.
     pub eps: f64,
 }
 
@@ -24,13 +24,16 @@ impl Default for AdamConfig {
 }
 
 impl AdamConfig {
-    /// As the optimiser computes, in `E`: a decay so close to 1 that it is rounded to 1 would divide by 0.
+    /// As the optimiser computes, in `E`: a decay so close to 1 that it is rounded to 1 would divide by 0, and so would no `eps`
+    /// where a gradient is 0 (a slot that nobody read has one).
     fn check<E: Element>(&self) -> Result<()> {
         let Self { learning_rate, beta1, beta2, eps } = *self;
-        for (name, value) in [("learning_rate", learning_rate), ("eps", eps)] {
-            if !(value >= 0.0 && value.is_finite()) {
-                return Err(Error::invalid("adam", format!("{name} {value} is not a number from 0 on")));
-            }
+        if !(learning_rate >= 0.0 && learning_rate.is_finite()) {
+            return Err(Error::invalid("adam", format!("learning_rate {learning_rate} is not a number from 0 on")));
+        }
+        let rounded = E::from_f64(eps);
+        if !(rounded > E::ZERO && rounded.is_finite()) {
+            return Err(Error::invalid("adam", format!("eps {eps} is not a number above 0")));
         }
         for (name, value) in [("beta1", beta1), ("beta2", beta2)] {
             if !(0.0..1.0).contains(&E::from_f64(value).to_f64()) {

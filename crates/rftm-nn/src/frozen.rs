@@ -101,7 +101,7 @@ impl<E: Element> Frozen<E> {
 }
 
 fn affine<E: Element>(x: &Tensor<E>, scale: &Tensor<E>, shift: &Tensor<E>) -> Result<Tensor<E>> {
-    if x.dims().last() != Some(&scale.len()) {
+    if x.dims().len() < 2 || x.dims().last() != Some(&scale.len()) {
         return Err(Error::shape("frozen batch norm", "x", format!("(N, .., {})", scale.len()), x.shape()));
     }
     let (zero, one) = (Tensor::zeros([scale.len()]), Tensor::full([scale.len()], E::ONE));
@@ -193,18 +193,23 @@ impl<E: Element> Freezer<E> {
         Ok(())
     }
 
-    /// A part that works on samples as rows: it gets (N, rest) whatever the shape was, and the shape is restored after.
+    /// A part that works on samples as rows of `width` elements: it gets (N, `width`) whatever the shape was, and the shape is
+    /// restored after.
     ///
     /// # Errors
     /// Those of the part.
-    pub fn flattened(&mut self, part: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+    pub fn flattened(&mut self, width: usize, part: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         let mut inner = Self { steps: Vec::new(), open: None };
         part(&mut inner)?;
         inner.close()?;
         let inner = Frozen { steps: inner.steps };
         self.custom(Box::new(move |x| {
             let (batch, len) = x.rows_cols();
-            inner.infer(x.reshape([batch, len])?)?.reshape(*x.shape())
+            if x.dims().len() < 2 || len != width {
+                let expected = format!("(batch, ..) with {width} elements a sample");
+                return Err(Error::shape("frozen module", "x", expected, x.shape()));
+            }
+            inner.infer(x.reshape([batch, width])?)?.reshape(*x.shape())
         }))
     }
 
@@ -230,7 +235,7 @@ impl<E: Element> Open<E> {
     /// convolution.
     fn fold(&mut self, scale: &Tensor<E>, shift: &Tensor<E>) {
         let outputs = scale.len();
-        let row = self.weight.len() / outputs;
+        let row = self.weight.len() / outputs.max(1);
         let last_axis = self.convolution.is_some_and(|convolution| convolution.transposed);
         for (index, value) in self.weight.data_mut().iter_mut().enumerate() {
             *value *= scale.data()[if last_axis { index % outputs } else { index / row }];

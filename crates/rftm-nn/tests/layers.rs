@@ -111,10 +111,16 @@ fn adam_refuses_numbers_out_of_range() {
         assert_eq!(error.as_deref(), expected);
     };
     check(|_| (), None);
-    check(|c| (c.beta1, c.eps) = (0.0, 0.0), None);
+    check(|c| c.beta1 = 0.0, None);
     check(|c| c.learning_rate = f64::NAN, Some("adam: learning_rate NaN is not a number from 0 on"));
     check(|c| c.learning_rate = f64::INFINITY, Some("adam: learning_rate inf is not a number from 0 on"));
-    check(|c| c.eps = -1.0, Some("adam: eps -1 is not a number from 0 on"));
+    check(|c| c.eps = -1.0, Some("adam: eps -1 is not a number above 0"));
+    check(|c| c.eps = 0.0, Some("adam: eps 0 is not a number above 0"));
+    // 0 in `f32`.
+    check(
+        |c| c.eps = 1e-46,
+        Some("adam: eps 0.0000000000000000000000000000000000000000000001 is not a number above 0"),
+    );
     check(|c| c.beta1 = 1.0, Some("adam: beta1 1 is not in [0, 1)"));
     check(|c| c.beta2 = f64::NAN, Some("adam: beta2 NaN is not in [0, 1)"));
     // 1 in `f32`.
@@ -161,6 +167,12 @@ fn a_frozen_model_refuses_what_its_model_refuses() {
     let x = Tensor::full([2, 4], 1.0);
     assert!(model.infer(x.clone(), Inference::default()).is_err());
     assert!(Frozen::new(&model).unwrap().infer(x).is_err());
+    // One sample without a batch around it.
+    let (alone, x) = (BatchNorm::<f32>::new(4), Tensor::full([4], 1.0));
+    assert!(alone.infer(x.clone(), Inference::default()).is_err());
+    assert!(Frozen::new(&alone).unwrap().infer(x).is_err());
+    let nothing = Linear::<f32>::new(4, 0, &mut rng(1, "init", 0)).then(BatchNorm::new(0));
+    assert!(Frozen::new(&nothing).unwrap().infer(Tensor::full([2, 4], 1.0)).is_ok_and(|y| y.dims() == [2, 0]));
 }
 
 fn image_model() -> Sequential {

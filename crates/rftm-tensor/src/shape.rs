@@ -18,12 +18,14 @@ impl Shape {
     /// A shape from its axis lengths.
     ///
     /// # Errors
-    /// More than [`MAX_RANK`] axes, or a product that overflows `usize`.
+    /// More than [`MAX_RANK`] axes, or a product that overflows `isize`, not counting axes of length 0.
     pub fn new(dims: &[usize]) -> Result<Self> {
         if dims.len() > MAX_RANK {
             return Err(Error::invalid("shape", format!("{} axes, at most {MAX_RANK} are supported", dims.len())));
         }
-        if dims.iter().try_fold(1_usize, |len, &dim| len.checked_mul(dim)).is_none() {
+        // Parts of the shape are multiplied, too, and without the axes of length 0 nothing would bound the others.
+        let len = dims.iter().try_fold(1_usize, |len, &dim| len.checked_mul(dim.max(1)));
+        if len.is_none_or(|len| isize::try_from(len).is_err()) {
             return Err(Error::invalid("shape", format!("{dims:?} has more elements than memory has addresses")));
         }
         let mut shape = Self { dims: [1; MAX_RANK], rank: dims.len() };
@@ -137,6 +139,7 @@ mod tests {
     fn refuses_what_it_cannot_hold() {
         assert!(Shape::new(&[1; 7]).is_err());
         assert!(Shape::new(&[usize::MAX, 2]).is_err());
+        assert!(Shape::new(&[0, usize::MAX, 2]).is_err() && Shape::new(&[0, usize::MAX]).is_err());
         assert!(Shape::from([]).with_batch(2).is_err());
         assert!(Shape::from([1, 1 << 33]).with_batch(1 << 33).is_err());
     }
