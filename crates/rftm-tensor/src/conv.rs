@@ -26,6 +26,10 @@ use crate::gemm::operand::Dense;
 use crate::gemm::{Fresh, Init, product, product_of_parts};
 use crate::{Element, Error, Result, Tensor};
 
+/// The largest stride. The large image is written in stride x stride passes, so one from a damaged file would have no end;
+/// a layer's is rarely above 4.
+pub const MAX_STRIDE: usize = 256;
+
 /// The sizes that tie a large image to a small one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Geometry {
@@ -45,12 +49,13 @@ impl Geometry {
     /// The geometry of a convolution of a `large` image: `small = (large + 2 padding - kernel) / stride + 1`.
     ///
     /// # Errors
-    /// If the kernel does not fit, a size is zero, or the padding is not smaller than the kernel (there would be windows of
-    /// nothing but padding).
+    /// If the kernel does not fit, a size is zero, the stride is larger than [`MAX_STRIDE`], or the padding is not smaller
+    /// than the kernel (there would be windows of nothing but padding).
     pub fn convolution(large: [usize; 2], kernel: [usize; 2], stride: usize, padding: usize) -> Result<Self> {
         check_padding("conv2d", kernel, padding)?;
+        check_stride("conv2d", stride)?;
         let small = [0, 1].map(|axis: usize| {
-            let padded = padding.checked_mul(2)?.checked_add(large[axis])?;
+            let padded = padding.checked_mul(2)?.checked_add(large[axis]).filter(|_| large[axis] > 0)?;
             Some(padded.checked_sub(kernel[axis])?.checked_div(stride)? + 1)
         });
         match small {
@@ -69,7 +74,7 @@ impl Geometry {
     ///
     /// # Errors
     /// If the result would be empty or too large to be counted, `output_padding >= stride` (then another small image would
-    /// fit), or the padding is not smaller than the kernel.
+    /// fit), the stride is larger than [`MAX_STRIDE`], or the padding is not smaller than the kernel.
     pub fn transposed(
         small: [usize; 2],
         kernel: [usize; 2],
@@ -78,6 +83,7 @@ impl Geometry {
         output_padding: [usize; 2],
     ) -> Result<Self> {
         check_padding("conv_transpose2d", kernel, padding)?;
+        check_stride("conv_transpose2d", stride)?;
         let large = [0, 1].map(|axis: usize| {
             let steps = small[axis].checked_sub(1)?.checked_mul(stride)?;
             let reach = steps.checked_add(kernel[axis])?.checked_add(output_padding[axis])?;
@@ -113,6 +119,13 @@ impl Geometry {
 }
 
 /// A kernel must have pixels, and not fit into the padding.
+fn check_stride(op: &'static str, stride: usize) -> Result<()> {
+    if stride <= MAX_STRIDE {
+        return Ok(());
+    }
+    Err(Error::invalid(op, format!("stride {stride}: at most {MAX_STRIDE} are supported")))
+}
+
 fn check_padding(op: &'static str, kernel: [usize; 2], padding: usize) -> Result<()> {
     if kernel.iter().all(|&side| padding < side) {
         return Ok(());

@@ -12,7 +12,7 @@ pub const SHORTEST: f64 = 1e-12;
 /// Rows handled by one task.
 const ROWS: usize = 64;
 
-/// `1 / |row|` for every row, 0 for rows without direction, NaN for rows that are not finite.
+/// `1 / |row|` for every row, 0 for rows without direction, NaN for rows that are not finite or whose squares are not.
 ///
 /// # Shapes
 /// `matrix` (N, ..); result (N).

@@ -56,7 +56,7 @@ pub trait Element:
     fn ln(self) -> Self;
     /// Absolute value.
     fn abs(self) -> Self;
-    /// The larger of two; the other one if one is NaN.
+    /// The larger of two; `self` if either is NaN.
     fn max(self, other: Self) -> Self;
     /// Neither infinite nor NaN.
     fn is_finite(self) -> bool;

@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn threads_do_not_change_a_bit() {
-        let (q, items) = (matrix(900, 130, 0.7), matrix(10, 130, 1.3));
+        let (q, items) = (matrix(2000, 130, 0.7), matrix(10, 130, 1.3));
         let run = || {
             let s = similarities(&q, &items);
             let nearest = nearest(&s, 2).unwrap();

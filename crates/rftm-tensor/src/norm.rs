@@ -34,7 +34,7 @@ pub struct Norm<'a, E: Element> {
 /// Sums are taken of `x - x[0]`, so that the variance does not cancel when a mean is large beside its spread.
 ///
 /// # Panics
-/// If there are no rows: callers have checked.
+/// If there are no rows or no channels: callers have checked.
 #[must_use]
 pub fn statistics<E: Element>(x: &Tensor<E>, channels: usize) -> (Tensor<E>, Tensor<E>) {
     let rows = x.len() / channels;
@@ -72,6 +72,9 @@ pub fn forward<E: Element>(x: &Tensor<E>, norm: Norm<'_, E>) -> Tensor<E> {
 /// `dgamma = sum g x^`, `dbeta = sum g`, and if the statistics are those of the batch itself (`of_batch`)
 /// `dx = gamma * inv_std * (g - dbeta / n - x^ dgamma / n)`, otherwise `dx = gamma * inv_std * g`.
 /// Neither `z` nor `x^` is kept from the forward pass: both are cheaper to compute again than to read.
+///
+/// # Panics
+/// If there are no channels: callers have checked.
 #[must_use]
 pub fn backward<E: Element>(
     x: &Tensor<E>,
@@ -109,6 +112,9 @@ pub fn backward<E: Element>(
 }
 
 /// The sum of each column: the gradient of a bias.
+///
+/// # Panics
+/// If there are no channels: callers have checked.
 #[must_use]
 pub fn column_sum<E: Element>(x: &Tensor<E>, channels: usize) -> Tensor<E> {
     let mut sum = Tensor::scratch([channels]);
@@ -280,6 +286,7 @@ mod tests {
         let (gamma, beta) = (Tensor::full([70], 1.5), Tensor::full([70], -0.1));
         let norm = Norm { mean: &mean, inv_std: &inv_std, gamma: &gamma, beta: &beta, slope: 0.01 };
         let run = || (statistics(&x, 70), forward(&x, norm), backward(&x, x.clone(), norm, true));
-        assert_eq!(run(), crate::serial(run));
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        assert_eq!(pool.install(run), crate::serial(run));
     }
 }

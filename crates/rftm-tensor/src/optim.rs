@@ -92,7 +92,8 @@ mod tests {
             adam(&mut p, &gradient, (&mut m, &mut v), step).unwrap();
             p
         };
-        assert_eq!(run(), crate::serial(run));
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        assert_eq!(pool.install(run), crate::serial(run));
         assert!(
             adam(&mut Tensor::zeros([3]), &gradient, (&mut Tensor::zeros([3]), &mut Tensor::zeros([3])), step).is_err()
         );

@@ -9,6 +9,7 @@ pub struct PackedConv<E: Element> {
     shape: [usize; 4],
     stride: usize,
     padding: usize,
+    transposed: bool,
     /// One factor to the small image, or one for each class of pixels of the large one.
     factors: Vec<Packed<E>>,
     bias: Tensor<E>,
@@ -25,7 +26,7 @@ impl<E: Element> PackedConv<E> {
         let [height, width] = geometry.kernel;
         let Geometry { stride, padding, .. } = geometry;
         let factors = vec![Packed::new(&small_weights(weight, &class::small(geometry)))];
-        Ok(Self { shape: [to, height, width, from], stride, padding, factors, bias: bias.clone() })
+        Ok(Self { shape: [to, height, width, from], stride, padding, transposed: false, factors, bias: bias.clone() })
     }
 
     /// Packs weights (C_small, KH, KW, C_large) for [`to_large`](Self::to_large).
@@ -42,16 +43,16 @@ impl<E: Element> PackedConv<E> {
         };
         let [height, width] = geometry.kernel;
         let Geometry { stride, padding, .. } = geometry;
-        Ok(Self { shape: [from, height, width, to], stride, padding, factors, bias: bias.clone() })
+        Ok(Self { shape: [from, height, width, to], stride, padding, transposed: true, factors, bias: bias.clone() })
     }
 
     /// [`conv::to_small`](super::to_small), the same bits.
     ///
     /// # Errors
-    /// If the image does not fit the geometry.
+    /// If the weights were packed for something else, or the image does not fit the geometry.
     pub fn to_small(&self, large: &Tensor<E>, geometry: Geometry) -> Result<Tensor<E>> {
         let [to, _, _, from] = self.shape;
-        self.check(geometry)?;
+        self.check(geometry, false)?;
         let batch = batch("conv2d", "the image", large, geometry.large, from)?;
         let mut small = Tensor::scratch([batch, geometry.small[0], geometry.small[1], to]);
         let init = init("conv2d", Some(&self.bias), to)?;
@@ -68,10 +69,10 @@ impl<E: Element> PackedConv<E> {
     /// [`conv::to_large`](super::to_large), the same bits.
     ///
     /// # Errors
-    /// If the image does not fit the geometry.
+    /// If the weights were packed for something else, or the image does not fit the geometry.
     pub fn to_large(&self, small: &Tensor<E>, geometry: Geometry) -> Result<Tensor<E>> {
         let [from, _, _, to] = self.shape;
-        self.check(geometry)?;
+        self.check(geometry, true)?;
         let batch = batch("conv_transpose2d", "the image", small, geometry.small, from)?;
         let mut large = Tensor::scratch([batch, geometry.large[0], geometry.large[1], to]);
         let init = init("conv_transpose2d", Some(&self.bias), to)?;
@@ -97,15 +98,16 @@ impl<E: Element> PackedConv<E> {
         Ok(large)
     }
 
-    /// The image may have any size, but kernel, stride and padding are those that were packed.
-    fn check(&self, geometry: Geometry) -> Result<()> {
+    /// The image may have any size, but direction, kernel, stride and padding are those that were packed.
+    fn check(&self, geometry: Geometry, transposed: bool) -> Result<()> {
         let packed = ([self.shape[1], self.shape[2]], self.stride, self.padding);
-        if packed == (geometry.kernel, geometry.stride, geometry.padding) {
+        if packed == (geometry.kernel, geometry.stride, geometry.padding) && transposed == self.transposed {
             return Ok(());
         }
+        let direction = if self.transposed { "large" } else { "small" };
         Err(Error::invalid(
             "packed convolution",
-            format!("packed for (kernel, stride, padding) {packed:?}, not {geometry:?}"),
+            format!("packed to the {direction} image for (kernel, stride, padding) {packed:?}, not {geometry:?}"),
         ))
     }
 }

@@ -116,6 +116,11 @@ fn wrong_geometries_are_refused() {
     // Numbers of a damaged file: too large to be counted, or an image of padding.
     assert!(Geometry::convolution([usize::MAX, 8], [3, 3], 2, 1).is_err());
     assert!(Geometry::transposed([usize::MAX / 2, 8], [3, 3], 3, 1, [0; 2]).is_err());
+    for stride in [1 << 16, 1 << 32] {
+        assert!(Geometry::convolution([1 << 40, 8], [3, 3], stride, 0).is_err());
+        assert!(Geometry::transposed([1, 1], [3, 3], stride, 0, [0; 2]).is_err());
+    }
+    assert!(Geometry::convolution([0, 8], [3, 3], 1, 2).is_err());
     for (kernel, padding) in [([3, 3], 3), ([3, 1], 1), ([3, 3], usize::MAX), ([0, 3], 0)] {
         let error = Geometry::convolution([8, 8], kernel, 1, padding).unwrap_err().to_string();
         assert!(error.ends_with("it must be smaller than the kernel"), "{error}");
@@ -131,6 +136,8 @@ fn wrong_geometries_are_refused() {
 /// Large enough to be split, through every way there is: forward, wide and narrow backward, weights.
 #[test]
 fn threads_do_not_change_a_bit() {
+    // The way back to 3 channels has the least work: a product of 27 columns, of which pixels are gathered.
+    const BATCH: usize = 96;
     for (large, small) in [(3, 24), (40, 48)] {
         let geometry = Geometry::convolution([17, 16], [3, 3], 2, 1).unwrap();
         let [rows, cols] = geometry.small;
@@ -138,7 +145,7 @@ fn threads_do_not_change_a_bit() {
             let len = dims.iter().product::<usize>();
             Tensor::<f32>::from_vec((0..len).map(|i| (i as f32 * 0.37).sin()).collect(), dims).unwrap()
         };
-        let (x, y) = (fill([32, 17, 16, large]), fill([32, rows, cols, small]));
+        let (x, y) = (fill([BATCH, 17, 16, large]), fill([BATCH, rows, cols, small]));
         let (weight, bias) = (fill([small, 3, 3, large]), Tensor::full([large], 0.5));
         let run = || {
             (
@@ -148,6 +155,7 @@ fn threads_do_not_change_a_bit() {
             )
         };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        assert!(pool.install(|| crate::parallel::parts(BATCH * rows * cols * 27)) > 1);
         assert_eq!(pool.install(run), crate::serial(run));
     }
 }
@@ -159,4 +167,12 @@ fn a_packed_convolution_keeps_to_its_geometry() {
     let other = Geometry::convolution([8, 8], [3, 3], 1, 1).unwrap();
     assert!(packed.to_small(&tensor([1, 8, 8, 2], 1), other).is_err());
     packed.to_small(&tensor([1, 8, 8, 2], 1), geometry).unwrap();
+    // Nor to its direction does it fit by chance: as many channels either way.
+    let (square, bias) = (tensor([8, 1, 1, 8], 1), Tensor::zeros([8]));
+    let geometry = Geometry::transposed([2, 2], [1, 1], 2, 0, [1, 1]).unwrap();
+    let (small, large) = (tensor([1, 2, 2, 8], 1), tensor([1, 4, 4, 8], 1));
+    let packed = PackedConv::for_small(&square, &bias, geometry).unwrap();
+    assert!(packed.to_large(&small, geometry).is_err() && packed.to_small(&large, geometry).is_ok());
+    let packed = PackedConv::for_large(&square, &bias, geometry).unwrap();
+    assert!(packed.to_small(&large, geometry).is_err() && packed.to_large(&small, geometry).is_ok());
 }
