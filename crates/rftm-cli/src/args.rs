@@ -215,7 +215,7 @@ pub(crate) struct FitArgs {
     /// Widths of the layers from the first hidden one to the latent, such as 64,32; of images their channels.
     #[arg(long, value_delimiter = ',', value_name = "NUMBERS")]
     pub(crate) widths: Vec<NonZeroUsize>,
-    /// The most epochs; by default as many as make about 3000 steps.
+    /// The most epochs; by default as many as make about 3000 steps, from 5 to 300.
     #[arg(long, value_name = "N")]
     pub(crate) epochs: Option<NonZeroUsize>,
     /// Samples a step.

@@ -5,7 +5,7 @@ use rftm_models::{
 use sha2::{Digest, Sha256};
 
 use crate::detector::Detector;
-use crate::features::{Prepared, VALIDATION_LIMIT};
+use crate::features::{FIT_LIMIT, Prepared};
 use crate::file::hex;
 use crate::split::Split;
 use crate::{
@@ -157,13 +157,12 @@ impl Builder {
         }
         let memory = self.memory.clone().unwrap_or_else(|| defaults::memory(self.kind, layout));
         let base = ModelSpec::mlp(&[], memory, defaults::CONVENTION);
-        let default = defaults::train(layout, split.train.len(), self.seed);
+        let default = defaults::train(layout, split.train.len(), self.batch_size, self.seed);
         let config = TrainConfig {
-            seed: self.seed,
-            batch_size: self.batch_size.unwrap_or(default.batch_size),
             learning_rate: self.learning_rate.unwrap_or(default.learning_rate),
             patience: self.patience.unwrap_or(default.patience),
             max_epochs: self.max_epochs.unwrap_or(default.max_epochs),
+            ..default
         };
         let rule = self.rule.unwrap_or_else(|| defaults::threshold(split.calibration.len()));
         // A rule that cannot be kept should be known before an hour of training: any scores tell.
@@ -228,8 +227,16 @@ impl Plan<'_> {
         let Self { data, features, spec, config, rule, split, origin } = self;
         let prepared = |samples| Prepared::new(data, &features, samples);
         let mut model = Model::new(&spec, config.seed)?;
-        let validation = prepared(&split.validation).limited(VALIDATION_LIMIT);
-        let outcome = train(&mut model, &config, &prepared(&split.train), &validation, None, observer)?;
+        // What cannot score should be known before an hour of training.
+        model.scorer()?;
+        let validation = prepared(&split.validation).limited(FIT_LIMIT);
+        let rows = match features.scaling {
+            // Outliers do not widen this scale, so they would come in full: one of 10 000 deviations in a batch of 256 makes
+            // the running variances of batch normalisation so large that normal rows vanish beside it.
+            Scaling::Robust => prepared(&split.train).limited(FIT_LIMIT),
+            Scaling::Zscore | Scaling::Minmax => prepared(&split.train),
+        };
+        let outcome = train(&mut model, &config, &rows, &validation, None, observer)?;
         let mut report = match outcome {
             TrainOutcome::Finished(report) => report,
             TrainOutcome::Interrupted { epoch } => return Err(Error::Interrupted { epoch }),

@@ -97,13 +97,13 @@ pub fn memory(kind: ModelKind, layout: &Layout) -> MemorySpec {
     MemorySpec::of(kind, CONVENTION, Capacities { memae, ..Capacities::default() })
 }
 
-/// How to train on so many samples.
+/// How to train on so many samples, in batches of the usual size or of another.
 #[must_use]
-pub fn train(layout: &Layout, samples: usize, seed: u64) -> TrainConfig {
+pub fn train(layout: &Layout, samples: usize, batch_size: Option<usize>, seed: u64) -> TrainConfig {
     let (share, largest, patience) =
         if is_images(layout) { (8, IMAGE_BATCH, IMAGE_PATIENCE_STEPS) } else { (4, BATCH.1, PATIENCE_STEPS) };
-    let batch_size = (samples / share).clamp(BATCH.0, largest);
-    let steps = samples.div_ceil(batch_size).max(1);
+    let batch_size = batch_size.unwrap_or_else(|| (samples / share).clamp(BATCH.0, largest));
+    let steps = samples.div_ceil(batch_size.max(1)).max(1);
     let max_epochs = (STEPS / steps).clamp(EPOCHS.0, EPOCHS.1);
     let patience = patience.div_ceil(steps).max(PATIENCE);
     TrainConfig { seed, batch_size, patience, max_epochs, ..TrainConfig::default() }
@@ -161,16 +161,21 @@ mod tests {
     #[test]
     fn training_has_a_budget_of_steps() {
         let table = Layout::Table { columns: Vec::new() };
-        let check = |samples, batch, epochs, patience| {
-            let config = train(&table, samples, 1);
+        let with = |samples, batch_size, batch, epochs, patience| {
+            let config = train(&table, samples, batch_size, 1);
             let found = (config.batch_size, config.max_epochs, config.patience);
             assert_eq!(found, (batch, epochs, patience), "{samples} samples");
         };
+        let check = |samples, batch, epochs, patience| with(samples, None, batch, epochs, patience);
         check(8, 8, 300, 600);
         check(100, 25, 300, 150);
         check(800, 200, 300, 150);
         check(10_000, 256, 75, 20);
         check(960_000, 256, 5, 20);
+        // The budget is one of steps whatever their size.
+        with(1600, Some(16), 16, 30, 20);
+        with(1600, Some(1600), 1600, 300, 600);
+        with(1600, Some(0), 0, 5, 20);
     }
 
     #[test]

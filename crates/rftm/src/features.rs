@@ -70,10 +70,10 @@ impl FromStr for Missing {
     }
 }
 
-/// Beyond so many deviations a scaled number counts as this in the rows that stop the training in time. Ten deviations are
-/// as wrong as a model can be about a normal row; one value that training rows do not have, scored in full, would outweigh
-/// all others in the choice of the epoch.
-pub(crate) const VALIDATION_LIMIT: f32 = 10.0;
+/// Beyond so many deviations a scaled number counts as this in the rows that stop the training in time, and in those that
+/// train if outliers do not widen their scale. Ten deviations are as wrong as a model can be about a normal row; one value
+/// that training rows do not have, scored in full, would outweigh all others in the choice of the epoch.
+pub(crate) const FIT_LIMIT: f32 = 10.0;
 
 /// From the numbers of a sample to what a model sees, learned from training rows and saved with the model.
 ///
@@ -517,7 +517,7 @@ mod tests {
         let huge = Data::table(["a"], vec![f32::MAX, -f32::MAX]).unwrap();
         assert_eq!(transformed(&features, &huge), [SCALED_LIMIT, -SCALED_LIMIT]);
         let mut out = [0.0; 2];
-        Prepared::new(&huge, &features, &[0, 1]).limited(VALIDATION_LIMIT).fill(&[0, 1], &mut out);
-        assert_eq!(out, [VALIDATION_LIMIT, -VALIDATION_LIMIT]);
+        Prepared::new(&huge, &features, &[0, 1]).limited(FIT_LIMIT).fill(&[0, 1], &mut out);
+        assert_eq!(out, [FIT_LIMIT, -FIT_LIMIT]);
     }
 }

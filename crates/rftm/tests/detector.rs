@@ -5,7 +5,10 @@ use std::fs;
 use std::path::Path;
 
 use rand::Rng;
-use rftm::{Architecture, Column, Data, Detector, Error, Layout, Missing, ModelKind, Rule, Scaling, Value};
+use rftm::{
+    Architecture, Column, Data, Detector, EpochReport, Error, Layout, MemorySpec, Missing, ModelKind, Observer, Rule,
+    Scaling, UnitConfig, Value,
+};
 
 /// Rows (a, b, a + b, 3): three numbers that belong together and one that never changes.
 fn table(rows: usize, stream: u64) -> Data {
@@ -290,6 +293,39 @@ fn one_value_that_only_held_out_rows_have_chooses_neither_epoch_nor_threshold() 
         warned += usize::from(training.warnings.iter().any(|warning| warning.starts_with(moved)));
     }
     assert!((1..20).contains(&warned), "{warned} of 30");
+}
+
+/// An outlier in the training rows does not widen the robust scale, which is why that is recommended for them; nor may it
+/// come to the model in full, whose running variances would be its own.
+#[test]
+fn robust_scaling_takes_outliers_in_the_training_rows() {
+    let names = ["x", "y", "sum", "flag"];
+    let normal = |rows, stream| coded(rows, stream, |_| 0.0).values().to_vec();
+    let test = Data::table(names, normal(200, 41)).unwrap();
+    let error = |sentinel: bool| {
+        let mut values = normal(600, 31);
+        values.chunks_exact_mut(4 * 150).filter(|_| sentinel).for_each(|rows| rows[1] = -9999.0);
+        let builder = Detector::builder().kind(ModelKind::Ae).scaling(Scaling::Robust).max_epochs(60);
+        let scores = builder.fit(&Data::table(names, values).unwrap()).unwrap().score(&test).unwrap();
+        scores.iter().sum::<f32>() / scores.len() as f32
+    };
+    let (without, with) = (error(false), error(true));
+    assert!(with < 2.0 * without, "normal rows: {with} after outliers, {without} without");
+}
+
+#[test]
+fn what_cannot_score_is_refused_before_the_training() {
+    struct Untrained;
+    impl Observer for Untrained {
+        fn epoch(&mut self, _: &EpochReport) {
+            panic!("it was trained");
+        }
+    }
+    let cortex = UnitConfig { forget_in_evaluation: true, ..UnitConfig::cortex() };
+    let memory = MemorySpec::Twin { hippocampus: None, cortex: Some(cortex), connector: true };
+    let data = table(100, 1);
+    let error = Detector::builder().memory(memory).plan(&data).unwrap().fit(&mut Untrained).unwrap_err();
+    assert!(error.to_string().contains("forgets in evaluation"), "{error}");
 }
 
 #[test]
