@@ -137,7 +137,7 @@ pub struct Run<'a> {
 impl Run<'_> {
     /// Runs every cell of the plan that the ledger lacks or has as failed.
     ///
-    /// Lines are appended in the order in which cells end. When `stop` becomes true, running cells save and end.
+    /// Lines are appended in the order in which cells end. When `stop` becomes true, running cells end; their last whole epochs are saved.
     ///
     /// # Errors
     /// Before any training: the ledger is locked or damaged, or a folder cannot be written. Later: a result or a checkpoint

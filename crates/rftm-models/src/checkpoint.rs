@@ -8,6 +8,7 @@ use rftm_nn::{Adam, Module, Moments, StateDict, StateError};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::identity::Hash;
 use crate::train::{EpochReport, TrainConfig, TrainReport};
 
 /// Where a training stands, besides its tensors.
@@ -16,7 +17,7 @@ pub(crate) struct Position {
     /// What makes it this training: a checkpoint of another one must not be taken up.
     config: TrainConfig,
     samples: [usize; 2],
-    /// Of the model before its first step, and of the data; earlier versions wrote none.
+    /// Of the model before its first step, and of the data; none where there is no checkpoint.
     identity: Option<String>,
     pub(crate) history: Vec<EpochReport>,
 }
@@ -93,9 +94,7 @@ impl Position {
 
     /// Why this is not the position of the training that starts at `start`.
     fn is_foreign_to(&self, start: &Self) -> Option<&'static str> {
-        if self.identity.is_none() {
-            Some("checkpoint written by an earlier version, which did not note whose it is")
-        } else if self.config != start.config || self.samples != start.samples {
+        if self.config != start.config || self.samples != start.samples {
             Some("checkpoint of a training with other data or hyper-parameters")
         } else if self.identity != start.identity {
             Some("checkpoint of a training of another model or with other data")
@@ -145,10 +144,11 @@ impl Checkpoint {
 
     /// Saved whole or not at all.
     pub(crate) fn save(mut self, path: &Path) -> Result<(), Error> {
-        self.state.note = serde_json::to_string(&self.position).map_err(|error| Error::Checkpoint {
+        let position = serde_json::to_string(&self.position).map_err(|error| Error::Checkpoint {
             path: path.to_owned(),
             problem: format!("the position cannot be written as JSON: {error}"),
         })?;
+        self.state.note = format!("{}\n{position}", content(&self.state, &position));
         Ok(self.state.save(path)?)
     }
 
@@ -160,8 +160,15 @@ impl Checkpoint {
             Err(StateError::Damaged { source, .. }) => return Err(wrong(format!("damaged checkpoint ({source})"))),
             other => other?,
         };
-        let position: Position = serde_json::from_str(&state.note)
-            .map_err(|error| wrong(format!("no checkpoint of a training ({error})")))?;
+        // Earlier versions wrote the position alone.
+        let Some((digest, position)) = state.note.split_once('\n').filter(|_| !state.note.starts_with('{')) else {
+            return Err(wrong("no checkpoint of a training, or one written by an earlier version".into()));
+        };
+        if digest != content(&state, position) {
+            return Err(wrong("damaged checkpoint (its content is not what was written)".into()));
+        }
+        let position: Position =
+            serde_json::from_str(position).map_err(|error| wrong(format!("no checkpoint of a training ({error})")))?;
         match position.is_foreign_to(start) {
             Some(problem) => Err(wrong(problem.into())),
             None => Ok(Some(Self { state, position })),
@@ -176,6 +183,14 @@ impl Checkpoint {
         adam.restore(self.state.counters.get(STEPS).copied().unwrap_or(0), both.collect());
         Ok((self.position, take(&self.state, BEST)))
     }
+}
+
+/// A digest of all that a checkpoint holds: one changed bit would train on to other results, and nobody would notice.
+fn content(state: &StateDict, position: &str) -> String {
+    let mut hash = Hash::new();
+    hash.state(state);
+    hash.text(position);
+    hash.finish()
 }
 
 fn put(state: &mut StateDict, prefix: &str, part: &StateDict) {

@@ -37,7 +37,7 @@ impl Hash {
     }
 
     /// Ends in a zero byte, so that no two texts after one another are a third.
-    fn text(&mut self, text: &str) {
+    pub(crate) fn text(&mut self, text: &str) {
         self.0.update(text.as_bytes());
         self.0.update([0]);
     }
@@ -57,6 +57,15 @@ impl Hash {
         for (name, tensor) in &state.tensors {
             self.text(name);
             self.values(tensor.data());
+        }
+    }
+
+    /// All tensors and counters of a state, by name.
+    pub(crate) fn state(&mut self, state: &StateDict) {
+        self.tensors(state);
+        for (name, counter) in &state.counters {
+            self.text(name);
+            self.0.update(counter.to_le_bytes());
         }
     }
 
