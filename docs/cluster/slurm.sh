@@ -5,7 +5,7 @@
 #     sbatch --array=1-8 docs/cluster/slurm.sh --full
 #
 # What follows the script is passed on to `xtask reproduce`. Submit it from the repository; all tasks need to see its folder.
-# Slurm sends SIGTERM before the time limit: running cells save. Submitting the same command again goes on where they were.
+# Slurm sends SIGTERM before the time limit. Submitting the same command again goes on from the last whole epoch of each cell.
 # To submit some of the tasks again, say how many there were, or they would pass for the whole:
 #
 #     SHARDS=8 sbatch --array=3,7 docs/cluster/slurm.sh --full

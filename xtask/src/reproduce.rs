@@ -159,7 +159,7 @@ pub(crate) fn listen_for_stops() -> Result<()> {
         if STOP.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(INTERRUPTED));
         }
-        tell!("\nstopping: running cells save first; once more ends at once and loses the current epochs");
+        tell!("\nstopping after the current step; the same command goes on from the last whole epoch of each cell");
     });
     match heard {
         // Whoever started it wants it not to be interrupted (nohup, or in the background of a script).
@@ -192,7 +192,7 @@ fn conclude(summary: &Summary, is_look: bool, sound: bool) -> Result<ExitCode> {
     }
     if STOP.load(Ordering::Relaxed) && summary.interrupted.len() + summary.not_begun > 0 {
         let (interrupted, not_begun) = (summary.interrupted.len(), summary.not_begun);
-        tell!("{interrupted} cells saved, {not_begun} not begun; give the same command again to go on");
+        tell!("{interrupted} cells interrupted, {not_begun} not begun; give the same command again to go on");
         return Ok(ExitCode::from(INTERRUPTED));
     }
     if !summary.failed.is_empty() {

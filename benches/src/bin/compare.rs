@@ -40,7 +40,8 @@ struct Arguments {
     /// Numbers of threads.
     #[arg(long, value_name = "T", value_delimiter = ',', default_value = "1,2")]
     threads: Vec<usize>,
-    /// Only these cases: fc_ae, fc_rftm, conv_ae_p1, conv_ae_p0, conv_rftm_p1, conv_rftm_p0.
+    /// Only these cases: fc_ae, fc_rftm, conv_ae_p1, conv_ae_p0, conv_rftm_p1, conv_rftm_p0; and fc_memae, fc_mnad, which
+    /// are left out otherwise.
     #[arg(long, value_name = "CASE", value_delimiter = ',')]
     cases: Vec<Case>,
     /// Only these: train, score256, score1.
@@ -118,7 +119,7 @@ fn main() -> Result<()> {
 
 impl Arguments {
     fn cases(&self) -> Vec<Case> {
-        Case::ALL.into_iter().filter(|case| self.cases.is_empty() || self.cases.contains(case)).collect()
+        if self.cases.is_empty() { Case::ALL.to_vec() } else { self.cases.clone() }
     }
 
     fn does(&self, part: Part) -> bool {
@@ -277,6 +278,7 @@ fn circumstances(arguments: &Arguments) -> Run {
 fn command(arguments: &Arguments) -> String {
     let mut text = "cargo run --release -p rftm-benches --bin compare --".to_owned();
     let list = |items: Vec<String>| items.join(",");
+    let quoted = |peer: &String| if peer.is_empty() { "\"\"".to_owned() } else { peer.clone() };
     let names = |part: &Part| part.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
     let options = [
         ("rounds", arguments.rounds().to_string()),
@@ -284,7 +286,7 @@ fn command(arguments: &Arguments) -> String {
         ("cases", list(arguments.cases.iter().map(ToString::to_string).collect())),
         ("modes", list(arguments.modes.clone())),
         ("parts", list(arguments.parts.iter().map(names).collect())),
-        ("peers", list(arguments.peers.clone())),
+        ("peers", list(arguments.peers.iter().map(quoted).collect())),
     ];
     for (name, value) in options.into_iter().filter(|(_, value)| !value.is_empty()) {
         text += &format!(" --{name} {value}");
