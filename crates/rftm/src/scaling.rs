@@ -13,7 +13,8 @@ pub enum Scaling {
     /// unit weigh the same in it, while a value far outside stays far outside.
     #[default]
     Zscore,
-    /// Median 0, interquartile range 1.349 (that of a standard normal): for training rows that contain outliers.
+    /// Median 0, interquartile range 1.349 (that of a standard normal): for training rows that contain outliers. They count as ten
+    /// deviations while the model trains, and in full when rows are scored.
     Robust,
     /// Smallest value -1, largest 1: for columns with fixed bounds.
     Minmax,
