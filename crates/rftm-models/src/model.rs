@@ -1,8 +1,8 @@
 use crate::coder::{Coder, build, check_size};
 use crate::identity::Hash;
-use crate::spec::{MemorySpec, ModelSpec};
+use crate::spec::{Architecture, MemorySpec, ModelSpec};
 use crate::{Error, SCORING_BATCH, Scorer, scores};
-use rftm_autograd::{Tape, Var};
+use rftm_autograd::{Param, Tape, Var};
 use rftm_data::Samples;
 use rftm_memory::{AttentionMemory, ItemMemory, TwinConfig, TwinMemory};
 use rftm_nn::{Freezer, Inference, Module, Segment, Sequential, StateDict, Visitor, count_parameters};
@@ -101,6 +101,21 @@ impl Model {
         &self.bottleneck
     }
 
+    /// Takes these inputs out of an untrained model of fully connected layers: it does not see them and reconstructs 0.
+    ///
+    /// For inputs that are 0 in all training samples. No gradient would ever move the encoder's weights for them, so the first
+    /// sample in which one is not 0 would be mapped anywhere, by weights that are still random. Here those weights are 0, and
+    /// so are scale and shift of the last normalisation, and they stay 0, as their gradients do: such a sample is reconstructed
+    /// as any other, and what it differs by is its residual. A convolution shares its weights among the pixels and is left as
+    /// it is.
+    pub fn ignore(&mut self, inputs: &[usize]) {
+        if matches!(self.spec.architecture, Architecture::Mlp { .. }) {
+            self.encoder.visit(&mut Silence { inputs, layer: 0, rank: 2, here: false });
+            let layer = self.decoder.len() - 1;
+            self.decoder.visit(&mut Silence { inputs, layer, rank: 1, here: false });
+        }
+    }
+
     /// The anomaly score of every sample, Eq. 1: the Euclidean length of its residual. Higher = more anomalous.
     ///
     /// # Errors
@@ -128,6 +143,29 @@ impl Model {
         let mut hash = Hash::new();
         hash.tensors(&StateDict::of(self, ""));
         hash.finish()
+    }
+}
+
+/// Sets what the parameters of one layer and rank hold for some inputs, or outputs, to 0.
+struct Silence<'a> {
+    inputs: &'a [usize],
+    layer: usize,
+    rank: usize,
+    here: bool,
+}
+
+impl Visitor<f32> for Silence<'_> {
+    fn enter(&mut self, segment: Segment<'_>) {
+        self.here = matches!(segment, Segment::Index(layer) if layer == self.layer);
+    }
+
+    fn param(&mut self, _: &str, param: &mut Param) {
+        let dims = param.value.dims();
+        if let (true, true, Some(&width)) = (self.here, dims.len() == self.rank, dims.last()) {
+            for row in param.value.data_mut().chunks_exact_mut(width) {
+                self.inputs.iter().for_each(|&input| row[input] = 0.0);
+            }
+        }
     }
 }
 

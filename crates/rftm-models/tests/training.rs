@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use rftm_autograd::{Param, Tape, Var, ops};
-use rftm_data::Rows;
+use rftm_data::{Rows, Samples};
 use rftm_memory::AttentionConfig;
 use rftm_models::{
     Bottleneck, Capacities, Convention, EpochReport, Error, MemorySpec, Model, ModelKind, ModelSpec, Observer, Silent,
@@ -425,6 +425,39 @@ fn items_are_saved_with_the_model() {
     state.apply(&mut loaded).unwrap();
     assert_eq!(items(&loaded), items(&model));
     assert_eq!(loaded.scores(&rows(300, 380)).unwrap(), model.scores(&rows(300, 380)).unwrap());
+}
+
+#[test]
+fn an_ignored_input_moves_nothing_but_its_own_residual() {
+    let with = |inputs: &[usize], value: f32, rows: &Rows| {
+        let mut values = vec![0.0; rows.len() * 20];
+        rows.fill(&(0..rows.len() as u32).collect::<Vec<_>>(), &mut values);
+        values.chunks_exact_mut(20).for_each(|row| inputs.iter().for_each(|&input| row[input] = value));
+        values
+    };
+    let ignored = [0, 7, 19];
+    for kind in ModelKind::ALL {
+        let mut model = Model::new(&spec(kind, Convention::Release), 5).unwrap();
+        model.ignore(&ignored);
+        let data = |from, to| Rows::new(with(&ignored, 0.0, &rows(from, to)), vec![20]).unwrap();
+        train(
+            &mut model,
+            &TrainConfig { max_epochs: 3, ..config() },
+            &data(0, 300),
+            &data(300, 380),
+            None,
+            &mut Silent,
+        )
+        .unwrap();
+        let reconstruct = |value| {
+            let x = Tensor::from_vec(with(&ignored, value, &rows(380, 400)), [20, 20]).unwrap();
+            model.scorer().unwrap().reconstruct(&x).unwrap()
+        };
+        let (quiet, loud) = (reconstruct(0.0), reconstruct(1e4));
+        assert_eq!(quiet.data(), loud.data(), "{kind:?}");
+        assert!(quiet.data().chunks(20).all(|row| ignored.iter().all(|&input| row[input] == 0.0)), "{kind:?}");
+        assert!(quiet.data().chunks(20).all(|row| row[1] != 0.0), "{kind:?}");
+    }
 }
 
 #[test]

@@ -227,6 +227,7 @@ impl Plan<'_> {
         let Self { data, features, spec, config, rule, split, origin } = self;
         let prepared = |samples| Prepared::new(data, &features, samples);
         let mut model = Model::new(&spec, config.seed)?;
+        model.ignore(&features.silent());
         // What cannot score should be known before an hour of training.
         model.scorer()?;
         let validation = prepared(&split.validation).limited(FIT_LIMIT);

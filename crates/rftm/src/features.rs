@@ -206,6 +206,18 @@ impl Features {
         }
     }
 
+    /// The numbers of a sample that are 0 in all training samples: of columns that never changed, and of categories that
+    /// all rows had, or none.
+    pub(crate) fn silent(&self) -> Vec<usize> {
+        let columns = match &self.layout {
+            Layout::Images { .. } => return Vec::new(),
+            layout => 0..layout.row_width(),
+        };
+        let indicator = columns.flat_map(|column| vec![self.layout.levels(column).is_some(); self.span(column)]);
+        let row: Vec<bool> = indicator.zip(&self.affine).map(|(is_one, affine)| affine.is_silent(is_one)).collect();
+        (0..self.width()).filter(|index| row[index % row.len()]).collect()
+    }
+
     /// The scaling of number `index` of a sample as a model sees it.
     #[must_use]
     pub fn affine(&self, index: usize) -> Affine {
@@ -403,6 +415,32 @@ mod tests {
         let unseen = transformed(&features, &mixed(vec![2.0, Column::UNSEEN]));
         assert_eq!(unseen[..3], [0.0, -half, -half]);
         assert!(unseen[3] > 9.0);
+    }
+
+    #[test]
+    fn what_training_rows_never_have_is_silent() {
+        // A number, one that is always 7, a category of which there are two, one of which there is one.
+        let number = |name: &str| Column::number(name);
+        let category = |name: &str, levels: &[&str]| {
+            Column::category(name, levels.iter().map(|&level| level.to_owned()).collect())
+        };
+        let columns = vec![number("x"), number("seven"), category("c", &["a", "b"]), category("d", &["a", "b"])];
+        let values = [[-0.1, 7.0, 0.0, 0.0], [0.1, 7.0, 1.0, 0.0]].concat().repeat(5);
+        let train = Data::new(Layout::Table { columns }, values).unwrap();
+        let rows: Vec<u32> = (0..10).collect();
+        for scaling in Scaling::ALL {
+            let features = Features::learn(&train, &rows, scaling, Missing::Refuse).unwrap();
+            // x; seven; c = a, c = b, c = anything else; d = a, d = anything else.
+            assert_eq!(features.silent(), [1, 4, 5, 6]);
+            let silent = features.silent();
+            let seen = transformed(&features, &train);
+            assert!(seen.chunks(features.width()).all(|row| silent.iter().all(|&index| row[index] == 0.0)));
+        }
+
+        let series = Data::series(["x", "zero"], 3, 1, [1.0, 0.0, 2.0, 0.0].repeat(10)).unwrap();
+        let rows: Vec<u32> = (0..20).collect();
+        let features = Features::learn(&series, &rows, Scaling::Zscore, Missing::Refuse).unwrap();
+        assert_eq!(features.silent(), [1, 3, 5]);
     }
 
     fn categories(levels: &[&str], values: Vec<f32>) -> Data {

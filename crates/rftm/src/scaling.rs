@@ -125,6 +125,11 @@ impl Affine {
         Self { limit: MOVED, ..Self::new(value, length) }
     }
 
+    /// Whether it was learned from a column that never changed; of an indicator, from one that all rows had, or none.
+    pub(crate) fn is_silent(self, indicator: bool) -> bool {
+        if indicator { self.shift == 0.0 || self.shift == 1.0 } else { self.limit == MOVED }
+    }
+
     /// Learned from the values of a column in training rows, of which there is at least one.
     ///
     /// # Errors
