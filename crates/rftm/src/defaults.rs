@@ -6,7 +6,7 @@
 //! | memory of RFTM | {50 slots, k = 15, forgetting 0.1}, {1000, 5, 0.5}, connectors: the paper's | the same |
 //! | memory of MemAE | 100 slots, lambda 1/100 | 500 slots |
 //! | memory of MNAD | 10 items | the same |
-//! | batch | 256; of few rows a quarter, at least 8 | 32; of few images an eighth, at least 8 |
+//! | batch | 256; of few rows a quarter, at least 8; less where the last batch would be under a quarter of it | 32; of few images an eighth, at least 8; less as for tables |
 //! | optimiser | Adam, 1e-3 | the same |
 //! | early stopping | patience of as many epochs as make 600 steps, at least 20: the error may rise in the first 500 steps | 1500 steps: the mean image may be the best guess for a thousand |
 //! | most epochs | as many as make 3000 steps, 5 to 300 | the same |
@@ -102,11 +102,18 @@ pub fn memory(kind: ModelKind, layout: &Layout) -> MemorySpec {
 pub fn train(layout: &Layout, samples: usize, batch_size: Option<usize>, seed: u64) -> TrainConfig {
     let (share, largest, patience) =
         if is_images(layout) { (8, IMAGE_BATCH, IMAGE_PATIENCE_STEPS) } else { (4, BATCH.1, PATIENCE_STEPS) };
-    let batch_size = batch_size.unwrap_or_else(|| (samples / share).clamp(BATCH.0, largest));
+    let batch_size = batch_size.unwrap_or_else(|| even(samples, samples.div_ceil(share).clamp(BATCH.0, largest)));
     let steps = samples.div_ceil(batch_size.max(1)).max(1);
     let max_epochs = (STEPS / steps).clamp(EPOCHS.0, EPOCHS.1);
     let patience = patience.div_ceil(steps).max(PATIENCE);
     TrainConfig { seed, batch_size, patience, max_epochs, ..TrainConfig::default() }
+}
+
+/// The largest batch size, from `most` down to half of it, that leaves no small last batch: the statistics of
+/// normalisation over a few samples disturb the weights, and what they leave behind is what the epoch is judged by.
+fn even(samples: usize, most: usize) -> usize {
+    let leaves_enough = |&batch: &usize| samples.is_multiple_of(batch) || 4 * (samples % batch) >= batch;
+    (most.div_ceil(2)..=most).rev().find(leaves_enough).unwrap_or(most)
 }
 
 /// How many of the samples are held out to stop training in time, and how many to calibrate.
@@ -170,12 +177,26 @@ mod tests {
         check(8, 8, 300, 600);
         check(100, 25, 300, 150);
         check(800, 200, 300, 150);
-        check(10_000, 256, 75, 20);
+        check(10_000, 254, 75, 20);
         check(960_000, 256, 5, 20);
         // The budget is one of steps whatever their size.
         with(1600, Some(16), 16, 30, 20);
         with(1600, Some(1600), 1600, 300, 600);
         with(1600, Some(0), 0, 5, 20);
+    }
+
+    #[test]
+    fn no_batch_is_left_that_is_too_small_to_normalise() {
+        let layouts = [Layout::Table { columns: Vec::new() }, Layout::Images { channels: 1, height: 28, width: 28 }];
+        for (layout, samples) in layouts.iter().flat_map(|layout| (FEWEST_SAMPLES..5000).map(move |n| (layout, n))) {
+            let batch = train(layout, samples, None, 1).batch_size;
+            let last = (samples - 1) % batch + 1;
+            assert!(4 * last >= batch, "{samples} samples in batches of {batch} leave {last}");
+            assert!(batch >= BATCH.0 / 2 && batch <= BATCH.1, "{samples} samples in batches of {batch}");
+        }
+        // A table whose quarter is a row short of whole, and a full batch that leaves one.
+        assert_eq!(even(645, 162), 162);
+        assert_eq!(even(257, 256), 205);
     }
 
     #[test]
