@@ -108,6 +108,9 @@ impl Model {
     /// so are scale and shift of the last normalisation, and they stay 0, as their gradients do: such a sample is reconstructed
     /// as any other, and what it differs by is its residual. A convolution shares its weights among the pixels and is left as
     /// it is.
+    ///
+    /// # Panics
+    /// If an input is not below the width of a sample.
     pub fn ignore(&mut self, inputs: &[usize]) {
         if matches!(self.spec.architecture, Architecture::Mlp { .. }) {
             self.encoder.visit(&mut Silence { inputs, layer: 0, rank: 2, here: false });

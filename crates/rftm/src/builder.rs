@@ -242,7 +242,8 @@ impl Plan<'_> {
             TrainOutcome::Finished(report) => report,
             TrainOutcome::Interrupted { epoch } => return Err(Error::Interrupted { epoch }),
         };
-        report.warnings.extend(idle(report.best_validation_loss, validation.variance()));
+        let [variance, silent] = validation.variance();
+        report.warnings.extend(idle(report.best_validation_loss - silent, variance));
         report.warnings.extend(moved(data, &split.rows));
         let training = Training {
             config,

@@ -206,8 +206,8 @@ impl Features {
         }
     }
 
-    /// The numbers of a sample that are 0 in all training samples: of columns that never changed, and of categories that
-    /// all rows had, or none.
+    /// The numbers of a sample that are 0 in all training samples because their columns never changed in training rows, or
+    /// because all rows had their category, or none.
     pub(crate) fn silent(&self) -> Vec<usize> {
         let columns = match &self.layout {
             Layout::Images { .. } => return Vec::new(),
@@ -350,8 +350,9 @@ impl<'a> Prepared<'a> {
         Self { limit, ..self }
     }
 
-    /// Mean over the numbers of a sample of their variance over the samples: the score that the mean sample would have.
-    pub(crate) fn variance(&self) -> f64 {
+    /// Mean over the numbers of a sample of their variance over the samples: the score that the mean sample would have. And
+    /// what the silent ones, which are left out of it, add to the score of any model: the mean of their squares.
+    pub(crate) fn variance(&self) -> [f64; 2] {
         let width = self.features.width();
         let (mut row, mut sums) = (vec![0.0; width], vec![[0.0_f64; 2]; width]);
         for index in (0..).take(self.samples.len()) {
@@ -361,8 +362,12 @@ impl<'a> Prepared<'a> {
             }
         }
         let count = self.samples.len() as f64;
+        let mut silent = 0.0;
+        for index in self.features.silent() {
+            silent += std::mem::take(&mut sums[index])[1] / count;
+        }
         let variance = |[sum, squares]: [f64; 2]| (squares / count - (sum / count).powi(2)).max(0.0);
-        sums.into_iter().map(variance).sum::<f64>() / width as f64
+        [sums.into_iter().map(variance).sum::<f64>() / width as f64, silent / width as f64]
     }
 }
 

@@ -311,6 +311,23 @@ fn one_value_that_only_held_out_rows_have_chooses_neither_epoch_nor_threshold() 
     assert!((1..20).contains(&warned), "{warned} of 30");
 }
 
+/// A series is held out in time, so what begins late is in all rows that stop the training and in none that train. No model
+/// could learn it; that it did not is no news.
+#[test]
+fn a_column_that_begins_to_change_late_does_not_make_a_model_idle() {
+    let mut values = coded(600, 31, |_| 0.0).values().to_vec();
+    values.chunks_exact_mut(4).skip(439).for_each(|row| row[3] = 1.0);
+    let data = Data::series(["x", "y", "sum", "flag"], 2, 1, values).unwrap();
+    let detector = Detector::builder().kind(ModelKind::Ae).max_epochs(60).fit(&data).unwrap();
+    let warnings = &detector.card().training.warnings;
+    assert!(detector.card().training.validation_loss > 20.0);
+    assert!(
+        warnings.iter().any(|warning| warning.starts_with("column \"flag\" is 0 in all training rows")),
+        "{warnings:?}"
+    );
+    assert!(!warnings.iter().any(|warning| warning.contains("learned little")), "{warnings:?}");
+}
+
 /// An outlier in the training rows does not widen the robust scale, which is why that is recommended for them; nor may it
 /// come to the model in full, whose running variances would be its own.
 #[test]
