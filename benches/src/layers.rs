@@ -87,8 +87,8 @@ impl Layer {
         match *self {
             Self::Linear { inputs, outputs } => inputs * outputs,
             Self::Conv { channels, geometry, .. } => {
-                let taps: usize = geometry.kernel.iter().product();
-                geometry.small.iter().product::<usize>() * taps * channels[0] * channels[1]
+                let taps: usize = geometry.kernel().iter().product();
+                geometry.small().iter().product::<usize>() * taps * channels[0] * channels[1]
             }
             Self::Memory { unit, width } => {
                 let forgotten = if pass == Pass::Training { unit.forgotten() } else { 0 };
@@ -117,7 +117,7 @@ impl Layer {
         match self {
             Self::Linear { inputs, outputs } => format!("Linear {inputs} to {outputs}"),
             Self::Conv { transposed, channels: [large, small], geometry } => {
-                let (l, s) = (geometry.large[0], geometry.small[0]);
+                let (l, s) = (geometry.large()[0], geometry.small()[0]);
                 if *transposed {
                     format!("ConvTranspose {small} x {s}^2 to {large} x {l}^2")
                 } else {
@@ -163,7 +163,7 @@ pub fn layers(spec: &ModelSpec) -> Result<Vec<Layer>> {
             let mut large = *image;
             for _ in 1..channels.len() {
                 let geometry = Geometry::convolution(large, [*kernel; 2], *stride, *padding)?;
-                large = geometry.small;
+                large = geometry.small();
                 sizes.push(geometry);
             }
             let pairs = || channels.windows(2).zip(&sizes).enumerate();
@@ -209,7 +209,7 @@ fn linear(inputs: usize, outputs: usize, active: bool) -> [Layer; 2] {
 }
 
 fn conv(pair: &[usize], geometry: Geometry, transposed: bool, active: bool) -> [Layer; 2] {
-    let (pixels, channels) = if transposed { (geometry.large, pair[0]) } else { (geometry.small, pair[1]) };
+    let (pixels, channels) = if transposed { (geometry.large(), pair[0]) } else { (geometry.small(), pair[1]) };
     let layer = Layer::Conv { transposed, channels: [pair[0], pair[1]], geometry };
     [layer, Layer::Norm { pixels, channels, active }]
 }
@@ -286,7 +286,7 @@ mod tests {
                     Layer::Linear { inputs, outputs } => (inputs + 1) * outputs,
                     Layer::Conv { transposed, channels: [large, small], geometry } => {
                         let bias = if transposed { large } else { small };
-                        geometry.kernel[0] * geometry.kernel[1] * large * small + bias
+                        geometry.kernel()[0] * geometry.kernel()[1] * large * small + bias
                     }
                     Layer::Norm { channels, .. } => 2 * channels,
                     Layer::Memory { unit, width } => unit.capacity * width,

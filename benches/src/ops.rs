@@ -36,14 +36,14 @@ impl Op {
             }
             Layer::Conv { transposed, channels: [large, small], geometry } => {
                 let output_padding = if transposed { geometry.output_padding() } else { [0; 2] };
-                let options = ConvOptions { stride: geometry.stride, padding: geometry.padding, output_padding };
+                let options = ConvOptions { stride: geometry.stride(), padding: geometry.padding(), output_padding };
                 if transposed {
-                    let [height, width] = geometry.small;
-                    let layer = ConvTranspose2d::new(small, large, geometry.kernel[0], options, &mut stream);
+                    let [height, width] = geometry.small();
+                    let layer = ConvTranspose2d::new(small, large, geometry.kernel()[0], options, &mut stream);
                     (Box::new(layer), vec![batch, height, width, small])
                 } else {
-                    let [height, width] = geometry.large;
-                    let layer = Conv2d::new(large, small, geometry.kernel[0], options, &mut stream);
+                    let [height, width] = geometry.large();
+                    let layer = Conv2d::new(large, small, geometry.kernel()[0], options, &mut stream);
                     (Box::new(layer), vec![batch, height, width, large])
                 }
             }

@@ -30,7 +30,8 @@ pub enum GradcheckError {
 ///
 /// The output `y` may have any shape; checked is the gradient of `sum(y * g)` with a fixed, uneven `g`, so that errors
 /// which cancel in a plain sum are seen. For every element, with step `h`:
-/// `|analytic - numeric| <= tolerance * (1 + |analytic| + |numeric|)`, where `numeric = (f(x + h) - f(x - h)) / 2h`.
+/// `|analytic - numeric| <= tolerance * (1 + |analytic| + |numeric|)`, where `numeric = (f(x + h) - f(x - h)) / 2h`, and both
+/// must be finite.
 ///
 /// The function must be smooth within `h` of its inputs: keep them away from kinks and ties.
 ///
@@ -70,7 +71,7 @@ pub fn gradcheck(
             let numeric = (at(centre + step)? - at(centre - step)?) / (2.0 * step);
             at(centre)?;
             let distance = (analytic - numeric).abs();
-            if distance.is_nan() || distance > tolerance * (1.0 + analytic.abs() + numeric.abs()) {
+            if !distance.is_finite() || distance > tolerance * (1.0 + analytic.abs() + numeric.abs()) {
                 return Err(GradcheckError::Mismatch { input, element, analytic, numeric });
             }
         }
@@ -114,5 +115,6 @@ mod tests {
         let error = check(2.001).unwrap_err().to_string();
         assert!(error.starts_with("gradient of input 0 at element 0: "), "{error}");
         assert!(check(f64::NAN).is_err());
+        assert!(check(f64::INFINITY).is_err());
     }
 }

@@ -20,7 +20,7 @@ pub struct Interval {
 /// likely; the same stream gives the same interval. Larger answers count modulo `n`.
 ///
 /// # Errors
-/// Empty or non-finite input; [`MetricError::Argument`] unless `resamples` is at least 1 and `confidence` lies in (0, 1).
+/// Empty or non-finite input; [`MetricError::Overflow`] where a mean is beyond the largest `f64`; [`MetricError::Argument`] unless `resamples` is at least 1 and `confidence` lies in (0, 1).
 pub fn bootstrap_mean(
     values: &[f64],
     resamples: usize,
@@ -39,5 +39,8 @@ pub fn bootstrap_mean(
     let means: Vec<f64> = (0..resamples).map(|_| mean()).collect();
     let tail = (1.0 - confidence) / 2.0;
     let mean = values.iter().sum::<f64>() / count as f64;
+    if !means.iter().chain([&mean]).all(|mean| mean.is_finite()) {
+        return Err(MetricError::Overflow);
+    }
     Ok(Interval { mean, low: quantile(&means, tail)?, high: quantile(&means, 1.0 - tail)? })
 }

@@ -42,7 +42,7 @@ pub enum MetricError {
         ddof: usize,
     },
     /// The result is no `f64`.
-    #[error("the standard deviation is beyond the largest f64: scale the values down")]
+    #[error("the result is beyond the largest f64: scale the values down")]
     Overflow,
     /// An argument outside its range.
     #[error("{name} is {value}: it must lie in {range}")]

@@ -53,6 +53,7 @@ fn wrong_arguments_are_named() {
         |values: &[f64], resamples, confidence| bootstrap_mean(values, resamples, confidence, |_| 0).unwrap_err();
     assert_eq!(error(&[], 10, 0.95), MetricError::Empty);
     assert!(matches!(error(&[1.0, f64::NAN], 10, 0.95), MetricError::NonFinite { index: 1, .. }));
+    assert_eq!(error(&[1.5e308, 1.5e308], 10, 0.95), MetricError::Overflow);
     assert!(matches!(error(&[1.0], 0, 0.95), MetricError::Argument { name: "resamples", .. }));
     for confidence in [0.0, 1.0, -0.1, f64::NAN] {
         assert!(matches!(error(&[1.0], 10, confidence), MetricError::Argument { name: "confidence", .. }));

@@ -31,7 +31,7 @@ pub(crate) fn build(spec: &ModelSpec, stream: &mut Rng) -> Result<Coder, Error> 
             let mut large = *image;
             for _ in 1..channels.len() {
                 let geometry = Geometry::convolution(large, [*kernel; 2], *stride, *padding)?;
-                large = geometry.small;
+                large = geometry.small();
                 sizes.push(geometry);
             }
             let latent = large[0].checked_mul(large[1]).and_then(|pixels| pixels.checked_mul(*channels.last()?));
@@ -85,20 +85,20 @@ fn mlp(spec: &ModelSpec, widths: &[usize], stream: &mut Rng) -> Coder {
 fn conv(spec: &ModelSpec, channels: &[usize], sizes: &[Geometry], stream: &mut Rng) -> (Sequential, Sequential) {
     let layers = || channels.windows(2).zip(sizes).enumerate();
     let options = |geometry: &Geometry, output_padding| ConvOptions {
-        stride: geometry.stride,
-        padding: geometry.padding,
+        stride: geometry.stride(),
+        padding: geometry.padding(),
         output_padding,
     };
     let mut encoder = Sequential::new().with(ChannelsLast);
     for (_, (pair, geometry)) in layers() {
-        let layer = Conv2d::new(pair[0], pair[1], geometry.kernel[0], options(geometry, [0; 2]), stream);
+        let layer = Conv2d::new(pair[0], pair[1], geometry.kernel()[0], options(geometry, [0; 2]), stream);
         encoder = encoder.with(layer).with(norm(spec, pair[1], false));
     }
     let mut decoder = Sequential::new();
     for (index, (pair, geometry)) in layers().rev() {
         let inputs = inputs(spec, pair[1], index + 2 == channels.len());
         let options = options(geometry, geometry.output_padding());
-        let layer = ConvTranspose2d::new(inputs, pair[0], geometry.kernel[0], options, stream);
+        let layer = ConvTranspose2d::new(inputs, pair[0], geometry.kernel()[0], options, stream);
         decoder = decoder.with(layer).with(norm(spec, pair[0], index == 0));
     }
     (encoder, decoder.with(ChannelsFirst))

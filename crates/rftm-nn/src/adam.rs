@@ -1,5 +1,5 @@
 use rftm_autograd::{Gradients, Param, ParamId};
-use rftm_tensor::optim::{AdamStep, adam};
+use rftm_tensor::optim::{AdamStep, MIN_EPS, adam};
 use rftm_tensor::{Element, Error, Result, Tensor};
 
 use crate::{Module, Visitor};
@@ -13,7 +13,7 @@ pub struct AdamConfig {
     pub beta1: f64,
     /// Decay of the second moment.
     pub beta2: f64,
-    /// Added to the root of the second moment; above 0.
+    /// Added to the root of the second moment; at least 1e-12.
     pub eps: f64,
 }
 
@@ -31,9 +31,8 @@ impl AdamConfig {
         if !(learning_rate >= 0.0 && learning_rate.is_finite()) {
             return Err(Error::invalid("adam", format!("learning_rate {learning_rate} is not a number from 0 on")));
         }
-        let rounded = E::from_f64(eps);
-        if !(rounded > E::ZERO && rounded.is_finite()) {
-            return Err(Error::invalid("adam", format!("eps {eps} is not a number above 0")));
+        if !(eps >= MIN_EPS && E::from_f64(eps).is_finite()) {
+            return Err(Error::invalid("adam", format!("eps {eps:e} is not a number from {MIN_EPS:e} on")));
         }
         for (name, value) in [("beta1", beta1), ("beta2", beta2)] {
             if !(0.0..1.0).contains(&E::from_f64(value).to_f64()) {

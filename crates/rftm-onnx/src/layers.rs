@@ -54,7 +54,7 @@ impl<'a> Coder<'a> {
         match &self.spec.architecture {
             Architecture::Mlp { widths } => widths.last().copied().into_iter().collect(),
             Architecture::Conv { channels, .. } => {
-                let small = self.geometries.last().map_or([1, 1], |geometry| geometry.small);
+                let small = self.geometries.last().map_or([1, 1], |geometry| geometry.small());
                 small.into_iter().chain(channels.last().copied()).collect()
             }
         }
@@ -107,9 +107,9 @@ impl<'a> Coder<'a> {
         // (C_small, KH, KW, C_large) here, (C_small, C_large, KH, KW) there, for both kinds of convolution.
         let weight = graph.tensor(&weight, &permute(w, [0, 3, 1, 2])?);
         let mut attributes = vec![
-            ints("kernel_shape", &geometry.kernel),
-            ints("strides", &[geometry.stride; 2]),
-            ints("pads", &[geometry.padding; 4]),
+            ints("kernel_shape", &geometry.kernel()),
+            ints("strides", &[geometry.stride(); 2]),
+            ints("pads", &[geometry.padding(); 4]),
         ];
         if transposed {
             attributes.push(ints("output_padding", &geometry.output_padding()));
@@ -125,7 +125,7 @@ fn geometries(architecture: &Architecture) -> Fit<Vec<Geometry>> {
     let mut large = *image;
     let layer = |_| {
         let geometry = Geometry::convolution(large, [*kernel; 2], *stride, *padding)?;
-        large = geometry.small;
+        large = geometry.small();
         Ok(geometry)
     };
     (1..channels.len()).map(layer).collect()

@@ -30,19 +30,14 @@ use crate::{Element, Error, Result, Tensor};
 /// a layer's is rarely above 4.
 pub const MAX_STRIDE: usize = 256;
 
-/// The sizes that tie a large image to a small one.
+/// The sizes that tie a large image to a small one. They fit each other: the kernels rely on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Geometry {
-    /// Kernel height and width.
-    pub kernel: [usize; 2],
-    /// Step between neighbouring windows.
-    pub stride: usize,
-    /// Zeros around the large image.
-    pub padding: usize,
-    /// Height and width of the large image.
-    pub large: [usize; 2],
-    /// Height and width of the small image.
-    pub small: [usize; 2],
+    kernel: [usize; 2],
+    stride: usize,
+    padding: usize,
+    large: [usize; 2],
+    small: [usize; 2],
 }
 
 impl Geometry {
@@ -101,6 +96,36 @@ impl Geometry {
                 ),
             )),
         }
+    }
+
+    /// Kernel height and width.
+    #[must_use]
+    pub fn kernel(&self) -> [usize; 2] {
+        self.kernel
+    }
+
+    /// Step between neighbouring windows.
+    #[must_use]
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Zeros around the large image.
+    #[must_use]
+    pub fn padding(&self) -> usize {
+        self.padding
+    }
+
+    /// Height and width of the large image.
+    #[must_use]
+    pub fn large(&self) -> [usize; 2] {
+        self.large
+    }
+
+    /// Height and width of the small image.
+    #[must_use]
+    pub fn small(&self) -> [usize; 2] {
+        self.small
     }
 
     /// The rows and columns of the padded large image that no window reaches: what the transposed convolution has to add

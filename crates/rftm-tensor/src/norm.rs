@@ -34,9 +34,10 @@ pub struct Norm<'a, E: Element> {
 /// Sums are taken of `x - x[0]`, so that the variance does not cancel when a mean is large beside its spread.
 ///
 /// # Panics
-/// If there are no rows or no channels: callers have checked.
+/// If there are no rows or no channels, or `x` is not made of whole rows: callers have checked.
 #[must_use]
 pub fn statistics<E: Element>(x: &Tensor<E>, channels: usize) -> (Tensor<E>, Tensor<E>) {
+    check(x, channels);
     let rows = x.len() / channels;
     let first = &x.data()[..channels];
     let totals = column_sums(x.len(), channels, |block, sums| {
@@ -54,9 +55,13 @@ pub fn statistics<E: Element>(x: &Tensor<E>, channels: usize) -> (Tensor<E>, Ten
 }
 
 /// Normalises, scales, shifts and activates, in one pass.
+///
+/// # Panics
+/// If there are no channels or `x` is not made of whole rows: callers have checked.
 #[must_use]
 pub fn forward<E: Element>(x: &Tensor<E>, norm: Norm<'_, E>) -> Tensor<E> {
     let channels = norm.mean.len();
+    check(x, channels);
     let scale = scale(norm);
     let mut y = Tensor::scratch(*x.shape());
     parallel::chunks_mut(y.data_mut(), ROWS * channels, x.len(), |index, y| {
@@ -74,7 +79,7 @@ pub fn forward<E: Element>(x: &Tensor<E>, norm: Norm<'_, E>) -> Tensor<E> {
 /// Neither `z` nor `x^` is kept from the forward pass: both are cheaper to compute again than to read.
 ///
 /// # Panics
-/// If there are no channels: callers have checked.
+/// If there are no channels or `x` is not made of whole rows: callers have checked.
 #[must_use]
 pub fn backward<E: Element>(
     x: &Tensor<E>,
@@ -83,6 +88,7 @@ pub fn backward<E: Element>(
     of_batch: bool,
 ) -> (Tensor<E>, Tensor<E>, Tensor<E>) {
     let channels = norm.mean.len();
+    check(x, channels);
     let rows = (x.len() / channels) as f64;
     let scale = scale(norm);
     let parameters = [norm.mean.data(), scale.data(), norm.beta.data()];
@@ -114,9 +120,10 @@ pub fn backward<E: Element>(
 /// The sum of each column: the gradient of a bias.
 ///
 /// # Panics
-/// If there are no channels: callers have checked.
+/// If there are no channels or `x` is not made of whole rows: callers have checked.
 #[must_use]
 pub fn column_sum<E: Element>(x: &Tensor<E>, channels: usize) -> Tensor<E> {
+    check(x, channels);
     let mut sum = Tensor::scratch([channels]);
     let totals = column_sums(x.len(), channels, |block, sums| {
         sums.fill(E::ZERO);
@@ -124,6 +131,11 @@ pub fn column_sum<E: Element>(x: &Tensor<E>, channels: usize) -> Tensor<E> {
     });
     sum.data_mut().iter_mut().zip(totals.data()).for_each(|(sum, &total)| *sum = E::from_f64(total));
     sum
+}
+
+/// The last, incomplete row would be left out, and with it elements of a result that nobody has written.
+fn check<E: Element>(x: &Tensor<E>, channels: usize) {
+    assert!(channels > 0 && x.len().is_multiple_of(channels), "{} elements in rows of {channels}", x.len());
 }
 
 simd_fn! {
@@ -257,6 +269,14 @@ mod tests {
     use super::*;
     use approx::assert_relative_eq;
     use proptest::prelude::*;
+
+    #[test]
+    #[should_panic(expected = "15 elements in rows of 4")]
+    fn an_incomplete_row_is_refused() {
+        let ones = Tensor::full([4], 1.0_f32);
+        let norm = Norm { mean: &ones, inv_std: &ones, gamma: &ones, beta: &ones, slope: 1.0 };
+        let _ = forward(&Tensor::zeros([5, 3]), norm);
+    }
 
     proptest! {
         #[test]

@@ -47,7 +47,7 @@ impl<'a, E: Element> Mat<'a, E> {
     /// If `data` does not hold exactly `rows * cols` elements.
     #[must_use]
     pub fn new(data: &'a [E], rows: usize, cols: usize) -> Self {
-        assert_eq!(data.len(), rows * cols, "a {rows} x {cols} matrix");
+        assert_eq!(rows.checked_mul(cols), Some(data.len()), "a {rows} x {cols} matrix");
         Self { data, rows, cols, row_stride: cols, col_stride: 1 }
     }
 
@@ -81,7 +81,8 @@ pub enum Init<'a, E> {
 /// If the shapes do not fit: callers have checked them.
 pub fn gemm<E: Element>(a: Mat<'_, E>, b: Mat<'_, E>, c: &mut [E], init: Init<'_, E>) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
-    assert!(b.rows == k && c.len() == m * n, "({m} x {k}) times ({} x {n}) into {} elements", b.rows, c.len());
+    let fits = b.rows == k && m.checked_mul(n) == Some(c.len());
+    assert!(fits, "({m} x {k}) times ({} x {n}) into {} elements", b.rows, c.len());
     if let Init::Row(bias) = init {
         assert_eq!(bias.len(), n, "a bias has one element per column");
     }
@@ -523,6 +524,12 @@ mod tests {
                 assert_eq!(c, expected, "{m} x {k} x {n}, packed, {init:?}");
             }
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "a 8589934592 x 2147483648 matrix")]
+    fn a_size_beyond_counting_does_not_pass_for_a_small_one() {
+        let _ = Mat::<f32>::new(&[], 1 << 33, 1 << 31);
     }
 
     #[test]
