@@ -154,6 +154,10 @@ impl<E: Element> Module<E> for AttentionMemory<E> {
         }))
     }
 
+    fn description(&self) -> String {
+        format!("AttentionMemory {:?}", self.config)
+    }
+
     fn visit(&mut self, visitor: &mut dyn Visitor<E>) {
         visitor.param("slots", &mut self.slots);
         visitor.counter("empty_reads", self.empty_reads.get_mut());

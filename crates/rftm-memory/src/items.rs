@@ -159,6 +159,10 @@ impl<E: Element> Module<E> for ItemMemory<E> {
         freezer.custom(Box::new(move |x| read(&items, &x)))
     }
 
+    fn description(&self) -> String {
+        format!("ItemMemory {:?}", self.config)
+    }
+
     fn visit(&mut self, visitor: &mut dyn Visitor<E>) {
         visitor.buffer("items", &mut self.items);
     }

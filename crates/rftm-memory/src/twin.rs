@@ -154,6 +154,14 @@ impl<E: Element> Module<E> for TwinMemory<E> {
         })
     }
 
+    fn description(&self) -> String {
+        let stage = |stage: &Stage<E>| {
+            let connector = stage.connector.as_ref().map_or_else(String::new, Module::description);
+            format!("{} {connector}", stage.memory.description())
+        };
+        format!("TwinMemory [{}]", self.stages().map(stage).collect::<Vec<_>>().join(", "))
+    }
+
     fn visit(&mut self, visitor: &mut dyn Visitor<E>) {
         for (name, stage) in self.named_stages() {
             visitor.enter(Segment::Name(name));

@@ -137,6 +137,10 @@ impl<E: Element> Module<E> for MemoryUnit<E> {
         freezer.flattened(width, |freezer| freezer.custom(Box::new(move |x| memory.read(&x))))
     }
 
+    fn description(&self) -> String {
+        format!("MemoryUnit {:?} {:?} seed {}", self.purpose, self.config, self.seed)
+    }
+
     fn visit(&mut self, visitor: &mut dyn Visitor<E>) {
         visitor.param("slots", &mut self.slots);
         visitor.counter("passes", &mut self.passes);

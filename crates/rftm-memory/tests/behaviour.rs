@@ -284,3 +284,33 @@ fn the_last_recall_is_what_the_decoder_gets() {
         check(hippocampus, cortex);
     }
 }
+
+/// A checkpoint must not be taken up by a memory with other rules.
+#[test]
+fn memories_with_other_options_have_other_descriptions() {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut differs = |module: &dyn Module| assert!(seen.insert(module.description()), "{}", module.description());
+    let twin = TwinConfig::default();
+    let unit = UnitConfig::cortex();
+    for cortex in [
+        Some(unit),
+        None,
+        Some(UnitConfig { top_k: Some(4), ..unit }),
+        Some(UnitConfig { top_k: None, ..unit }),
+        Some(UnitConfig { forgetting_rate: 0.2, ..unit }),
+        Some(UnitConfig { selection: Selection::Remove, ..unit }),
+        Some(UnitConfig { forget_in_evaluation: true, ..unit }),
+    ] {
+        differs(&TwinMemory::new(8, TwinConfig { cortex, ..twin }, 1).unwrap());
+    }
+    differs(&TwinMemory::new(8, TwinConfig { connector: false, ..twin }, 1).unwrap());
+    differs(&TwinMemory::new(8, TwinConfig { negative_slope: 0.2, ..twin }, 1).unwrap());
+    differs(&TwinMemory::new(8, twin, 2).unwrap());
+    differs(&MemoryUnit::new(8, unit, 1).unwrap());
+    let attention = AttentionConfig::new(9);
+    differs(&AttentionMemory::new(8, attention, 1).unwrap());
+    differs(&AttentionMemory::new(8, AttentionConfig { shrinkage: 0.2, ..attention }, 1).unwrap());
+    differs(&AttentionMemory::new(8, AttentionConfig { entropy_weight: 0.0, ..attention }, 1).unwrap());
+    differs(&ItemMemory::new(8, ItemConfig::default(), 1).unwrap());
+    differs(&ItemMemory::new(8, ItemConfig { margin: 0.5, ..ItemConfig::default() }, 1).unwrap());
+}

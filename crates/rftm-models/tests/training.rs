@@ -5,12 +5,12 @@ use std::path::Path;
 
 use rftm_autograd::{Param, Tape, Var, ops};
 use rftm_data::{Rows, Samples};
-use rftm_memory::AttentionConfig;
+use rftm_memory::{AttentionConfig, TwinConfig, TwinMemory, UnitConfig};
 use rftm_models::{
     Bottleneck, Capacities, Convention, EpochReport, Error, MemorySpec, Model, ModelKind, ModelSpec, Observer, Silent,
     TrainConfig, TrainOutcome, train,
 };
-use rftm_nn::{Inference, Module, StateDict, Visitor};
+use rftm_nn::{Inference, LeakyRelu, Linear, Module, StateDict, Visitor};
 use rftm_tensor::Tensor;
 
 /// Vectors of 20 features that lie on a curved surface: learnable, and different for every row.
@@ -181,6 +181,36 @@ fn an_interrupted_model_is_as_it_was() {
         run(usize::MAX, &mut model);
         assert_eq!(model.digest(), expected);
     }
+}
+
+/// Layers put together by hand have no specification; what they are made with tells them apart all the same.
+#[test]
+fn checkpoints_of_modules_in_a_row_know_their_options() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let run = |rate: f64, slope: f64, observer: &mut dyn Observer| {
+        let mut stream = rftm_rng::rng(5, "layers", 0);
+        let memory = TwinConfig { cortex: Some(UnitConfig::new(40, 5, rate)), ..TwinConfig::default() };
+        let mut model = Linear::new(20, 8, &mut stream)
+            .then(LeakyRelu::new(slope))
+            .then(TwinMemory::new(8, memory, 5).unwrap())
+            .then(Linear::new(8, 20, &mut stream));
+        train(
+            &mut model,
+            &TrainConfig { max_epochs: 3, ..config() },
+            &rows(0, 96),
+            &rows(96, 128),
+            Some(&path),
+            observer,
+        )
+    };
+    let stopped = run(0.5, 0.01, &mut StopAfter(4)).unwrap();
+    assert!(matches!(stopped, TrainOutcome::Interrupted { epoch: 1 }), "{stopped:?}");
+    for (rate, slope) in [(0.25, 0.01), (0.5, 0.02)] {
+        let error = run(rate, slope, &mut Silent).unwrap_err().to_string();
+        assert!(error.contains("another model or with other data; delete it"), "{rate}, {slope}: {error}");
+    }
+    assert!(matches!(run(0.5, 0.01, &mut Silent).unwrap(), TrainOutcome::Finished(_)));
 }
 
 #[test]

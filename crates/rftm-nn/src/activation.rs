@@ -38,5 +38,9 @@ impl<E: Element> Module<E> for LeakyRelu {
         freezer.leaky_relu(self.slope)
     }
 
+    fn description(&self) -> String {
+        format!("{self:?}")
+    }
+
     fn visit(&mut self, _: &mut dyn Visitor<E>) {}
 }

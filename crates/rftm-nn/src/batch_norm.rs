@@ -95,6 +95,10 @@ impl<E: Element> Module<E> for BatchNorm<E> {
         self.slope.map_or(Ok(()), |slope| freezer.leaky_relu(slope))
     }
 
+    fn description(&self) -> String {
+        format!("BatchNorm {{ slope: {:?} }}", self.slope)
+    }
+
     fn visit(&mut self, visitor: &mut dyn Visitor<E>) {
         visitor.param("weight", &mut self.weight);
         visitor.param("bias", &mut self.bias);

@@ -26,6 +26,10 @@ macro_rules! permutation {
                 freezer.permute($order)
             }
 
+            fn description(&self) -> String {
+                format!("{self:?}")
+            }
+
             fn visit(&mut self, _: &mut dyn Visitor<E>) {}
         }
     };

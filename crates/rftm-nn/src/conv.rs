@@ -40,6 +40,10 @@ impl<E: Element> Module<E> for Conv2d<E> {
         freezer.conv(&self.weight.value, &self.bias.value, self.options, false)
     }
 
+    fn description(&self) -> String {
+        format!("Conv2d {:?}", self.options)
+    }
+
     fn visit(&mut self, visitor: &mut dyn Visitor<E>) {
         visitor.param("weight", &mut self.weight);
         visitor.param("bias", &mut self.bias);
@@ -81,6 +85,10 @@ impl<E: Element> Module<E> for ConvTranspose2d<E> {
 
     fn freeze(&self, freezer: &mut Freezer<E>) -> Result<()> {
         freezer.conv(&self.weight.value, &self.bias.value, self.options, true)
+    }
+
+    fn description(&self) -> String {
+        format!("ConvTranspose2d {:?}", self.options)
     }
 
     fn visit(&mut self, visitor: &mut dyn Visitor<E>) {

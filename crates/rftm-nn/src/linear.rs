@@ -37,6 +37,10 @@ impl<E: Element> Module<E> for Linear<E> {
         freezer.linear(&self.weight.value, &self.bias.value)
     }
 
+    fn description(&self) -> String {
+        "Linear".to_owned()
+    }
+
     fn visit(&mut self, visitor: &mut dyn Visitor<E>) {
         visitor.param("weight", &mut self.weight);
         visitor.param("bias", &mut self.bias);

@@ -21,10 +21,11 @@ pub trait Module<E: Element = f32>: Send + Sync {
     /// Shows every parameter and buffer to a visitor, always in the same order.
     fn visit(&mut self, visitor: &mut dyn Visitor<E>);
 
-    /// What the module is besides its parameters, in words that differ where it differs: its specification. A checkpoint keeps
-    /// it, so that a training is not taken up with another model.
+    /// What the module is besides its parameters and buffers, in words that differ where it differs: its specification. A
+    /// checkpoint keeps it, so that a training is not taken up with another model. One with options should name them; without
+    /// a word of its own it is its type's name.
     fn description(&self) -> String {
-        String::new()
+        std::any::type_name::<Self>().to_owned()
     }
 
     /// Adds what the module does in evaluation to a [`Frozen`](crate::Frozen) model.

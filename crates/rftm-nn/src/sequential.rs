@@ -49,6 +49,10 @@ impl<E: Element> Module<E> for Sequential<E> {
         self.modules.iter().try_for_each(|module| module.freeze(freezer))
     }
 
+    fn description(&self) -> String {
+        self.modules.iter().map(|module| module.description()).collect::<Vec<_>>().join("\n")
+    }
+
     fn visit(&mut self, visitor: &mut dyn Visitor<E>) {
         for (index, module) in self.modules.iter_mut().enumerate() {
             visitor.enter(Segment::Index(index));
