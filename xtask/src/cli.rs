@@ -82,7 +82,8 @@ pub(crate) struct Bench {
   cargo xtask reproduce --full --shard 2/8 --out shard2        part 2 of 8; then: cargo xtask ledger merge
   cargo xtask reproduce --quick                                does it work at all? Under a minute
 
-Exit codes: 0 all done, 1 a cell failed or the run could not go on, 2 a wrong argument, 130 stopped by Ctrl-C.")]
+Exit codes: 0 all done, 1 the run could not go on (no data, a full disk), 2 a wrong argument, 3 some cells failed and the
+others are done, 130 stopped by Ctrl-C.")]
 pub(crate) struct Reproduce {
     /// The paper's protocol, Tables 1 and 2: all classes, models and seeds, training until early stopping.
     #[arg(long, conflicts_with = "quick")]
@@ -175,7 +176,7 @@ pub(crate) enum Data {
 pub(crate) enum Ledger {
     /// Merge the ledgers and scores of several results folders, for example of shards.
     Merge {
-        /// Results folders (or the ledger.jsonl in them); of two results of a cell the first stays.
+        /// Results folders (or the ledger.jsonl in them); of two results of a cell the first stays, and a difference is told.
         #[arg(required = true, value_name = "DIR")]
         inputs: Vec<PathBuf>,
         /// The folder to write; it must be new or one of the inputs.

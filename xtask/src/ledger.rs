@@ -18,8 +18,11 @@ pub(crate) fn run(command: &cli::Ledger) -> Result<ExitCode> {
             let merged = merge(&inputs, &out)?;
             merged.torn.iter().for_each(|torn| tell!("warning: {torn}"));
             merged.conflicts.iter().for_each(|conflict| tell!("conflict: {conflict}"));
+            for (key, cell) in &merged.unscored {
+                tell!("problem: {key} ({cell}): no input has scores of it that can be read");
+            }
             print(&format!("{} records and {} score files in {}\n", merged.records, merged.scores, out.display()))?;
-            Ok(code(merged.conflicts.is_empty()))
+            Ok(code(merged.conflicts.is_empty() && merged.unscored.is_empty()))
         }
         cli::Ledger::Show { out } => {
             let (ledger, torn) = Ledger::read_existing(&origin.or_default(out.as_ref(), RESULTS))?;

@@ -126,15 +126,16 @@ impl<'a> Estimator<'a> {
         self.seconds_per_epoch(cell).0 * self.epochs(cell) as f64
     }
 
-    /// Seconds of all `cells` with `jobs` side by side, and what that rests on.
+    /// Seconds of all `cells` with `jobs` side by side, at least those of the longest, and what that rests on.
     #[must_use]
     pub fn total<'c>(&self, cells: impl Iterator<Item = &'c Cell>, jobs: usize) -> (f64, Basis) {
-        let (mut seconds, mut basis) = (0.0, Basis::default());
+        let (mut total, mut longest, mut basis) = (0.0_f64, 0.0_f64, Basis::default());
         for cell in cells {
-            seconds += self.seconds(cell);
+            let seconds = self.seconds(cell);
+            (total, longest) = (total + seconds, longest.max(seconds));
             if self.seconds_per_epoch(cell).1 { basis.measured += 1 } else { basis.assumed += 1 }
         }
-        (seconds / jobs as f64, basis)
+        (longest.max(total / jobs as f64), basis)
     }
 }
 

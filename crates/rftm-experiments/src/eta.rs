@@ -49,18 +49,16 @@ impl<'a> Remaining<'a> {
         self.cells[index] = State::Ended;
     }
 
-    /// The seconds of all cells that have not ended: evenly shared among the jobs, but at least the longest running one.
+    /// The seconds of all cells that have not ended: evenly shared among the jobs, but at least the longest.
     pub(crate) fn all(&self) -> f64 {
         let (mut total, mut longest) = (0.0_f64, 0.0_f64);
         for cell in &self.cells {
-            match cell {
-                State::Waiting(cell) => total += self.estimator.seconds(cell),
-                State::Running(seconds) => {
-                    total += seconds;
-                    longest = longest.max(*seconds);
-                }
-                State::Ended => {}
-            }
+            let seconds = match cell {
+                State::Waiting(cell) => self.estimator.seconds(cell),
+                State::Running(seconds) => *seconds,
+                State::Ended => 0.0,
+            };
+            (total, longest) = (total + seconds, longest.max(seconds));
         }
         longest.max(total / self.jobs as f64)
     }
@@ -101,7 +99,11 @@ mod tests {
         assert_eq!(remaining.epoch(0, &cell, &report(usual + 5, usual + 5)), 10.0 * 2.0, "patience is left in full");
         assert_eq!(remaining.epoch(0, &cell, &report(usual + 5, usual + 1)), 6.0 * 2.0, "four epochs without progress");
         assert_eq!(remaining.epoch(0, &cell, &report(most - 1, most - 1)), 2.0, "the limit is near");
-        assert_eq!(remaining.all(), (2.0 + 2.0 * usual as f64) / 2.0, "the waiting cell goes by the measured epochs");
+        assert_eq!(
+            remaining.all(),
+            2.0 * usual as f64,
+            "the waiting cell goes by the measured epochs, and is the longest"
+        );
         remaining.failed(1);
         assert_eq!(remaining.all(), 2.0, "one job alone cannot share its work");
         remaining.failed(0);

@@ -18,7 +18,7 @@ use crate::record::{Finished, Record};
 pub(crate) const LEDGER_FILE: &str = "ledger.jsonl";
 const LOCK_FILE: &str = "ledger.lock";
 
-/// The records of a ledger; for each key the latest counts, and a finished one before a failed one.
+/// The records of a ledger. For each key the first that finished counts; as long as none has, the latest failure.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     records: Vec<Record>,
@@ -105,9 +105,16 @@ impl Ledger {
         self.latest.is_empty()
     }
 
+    /// Results that another one of their key hides although it says something else, with that other first.
+    ///
+    /// No run writes such lines; two branches of a repository, joined line by line, may have them.
+    pub fn contradictions(&self) -> impl Iterator<Item = (&Record, &Record)> {
+        let others = self.records.iter().filter_map(|record| Some((self.get(&record.key)?, record)));
+        others.filter(|(first, record)| first.difference(record).is_some())
+    }
+
     pub(crate) fn push(&mut self, record: Record) {
-        // Two branches of a repository, joined line by line, may end with the failure that the other one mended.
-        if record.finished().is_some() || self.finished(&record.key).is_none() {
+        if self.finished(&record.key).is_none() {
             self.latest.insert(record.key.clone(), self.records.len());
         }
         self.records.push(record);

@@ -10,7 +10,7 @@ use crate::error::{Error, IoContext, Result};
 use crate::files::write_atomic;
 use crate::ledger::{LEDGER_FILE, Ledger, Lock, TornLine, ledger_path, results_folder};
 use crate::record::Record;
-use crate::scores::scores_path;
+use crate::scores::{read_scores, scores_path};
 
 /// What a merge came to.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +19,8 @@ pub struct Merged {
     pub records: usize,
     /// Score files in the output that came with them.
     pub scores: usize,
+    /// Finished cells of which no input has a score file that can be read.
+    pub unscored: Vec<(Key, Cell)>,
     /// Cells with two different results; the first was kept.
     pub conflicts: Vec<Conflict>,
     /// Torn last lines that were left out.
@@ -43,14 +45,19 @@ pub struct Conflict {
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { key, cell, kept, dropped, difference } = self;
-        write!(f, "{key} ({cell}): {difference}; kept {}, left out {}", kept.display(), dropped.display())
+        write!(f, "{key} ({cell}): {difference}; ")?;
+        if kept == dropped {
+            write!(f, "kept the first of both in {}", kept.display())
+        } else {
+            write!(f, "kept {}, left out {}", kept.display(), dropped.display())
+        }
     }
 }
 
 /// Merges the ledgers and score files of the results folders `inputs` into the folder `out`, by key.
 ///
 /// A finished record beats a failed one, an earlier input a later one. Two finished records of a key whose metrics or
-/// weights differ are a [`Conflict`].
+/// weights differ are a [`Conflict`]. Scores come from the first input that has the kept result and a sound file of it.
 ///
 /// # Errors
 /// [`Error::NoLedger`] for an input without a ledger, [`Error::MergeTarget`] if `out` holds a ledger that is none of the
@@ -63,29 +70,38 @@ pub fn merge(inputs: &[PathBuf], out: &Path) -> Result<Merged> {
     // Before reading: the output may be an input, too, and nobody may append to it meanwhile.
     let _lock = Lock::take(out)?;
     let mut merged = Merged::default();
-    let (mut order, mut kept) = (Vec::new(), BTreeMap::<Key, (Record, &Path)>::new());
-    for input in inputs {
+    let (mut order, mut kept) = (Vec::new(), BTreeMap::<Key, (Record, Vec<&Path>)>::new());
+    for input in inputs.iter().map(PathBuf::as_path) {
         let (ledger, torn) = Ledger::read_existing(input)?;
         merged.torn.extend(torn);
+        let within = ledger.contradictions().filter_map(|(first, second)| conflict(first, input, second, input));
+        merged.conflicts.extend(within);
         for record in ledger.records() {
-            match kept.get(&record.key) {
+            match kept.get_mut(&record.key) {
                 None => {
                     order.push(record.key.clone());
-                    kept.insert(record.key.clone(), (record.clone(), input));
+                    kept.insert(record.key.clone(), (record.clone(), vec![input]));
                 }
-                Some((first, _)) if first.finished().is_none() && record.finished().is_some() => {
-                    kept.insert(record.key.clone(), (record.clone(), input));
+                Some((first, sources)) if first.finished().is_none() && record.finished().is_some() => {
+                    (*first, *sources) = (record.clone(), vec![input]);
                 }
-                Some((first, source)) => merged.conflicts.extend(conflict(first, source, record, input)),
+                Some((first, sources)) => match conflict(first, sources[0], record, input) {
+                    Some(conflict) => merged.conflicts.push(conflict),
+                    None => sources.push(input),
+                },
             }
         }
     }
     fs::create_dir_all(out.join("scores")).at("create the folder", &out.join("scores"))?;
     let mut text = Vec::new();
     for key in &order {
-        let (record, source) = &kept[key];
+        let (record, sources) = &kept[key];
         // A line promises its scores, so they come first.
-        merged.scores += usize::from(copy_scores(source, out, key)?);
+        match copy_scores(sources, out, key)? {
+            true => merged.scores += 1,
+            false if record.finished().is_some() => merged.unscored.push((key.clone(), record.cell.clone())),
+            false => {}
+        }
         serde_json::to_writer(&mut text, record).map_err(std::io::Error::from).at("write", &target)?;
         text.push(b'\n');
     }
@@ -99,24 +115,16 @@ fn same_file(a: &Path, b: &Path) -> bool {
 }
 
 fn conflict(first: &Record, kept: &Path, second: &Record, dropped: &Path) -> Option<Conflict> {
-    let (a, b) = (first.finished()?, second.finished()?);
-    let difference = if a.metrics != b.metrics {
-        format!("metrics differ, {:?} and {:?}", a.metrics, b.metrics)
-    } else if a.weights != b.weights {
-        format!("weights differ, {} and {}", a.weights, b.weights)
-    } else {
-        return None;
-    };
+    let difference = first.difference(second)?;
     let (key, cell) = (first.key.clone(), first.cell.clone());
     Some(Conflict { key, cell, kept: kept.to_owned(), dropped: dropped.to_owned(), difference })
 }
 
-/// Whether there are scores of `key`, now in `out`.
-fn copy_scores(source: &Path, out: &Path, key: &Key) -> Result<bool> {
-    let (from, to) = (scores_path(results_folder(source), key), scores_path(out, key));
-    if !from.is_file() {
-        return Ok(false);
-    }
+/// Whether there are scores of `key` in one of `sources`, now in `out`, too.
+fn copy_scores(sources: &[&Path], out: &Path, key: &Key) -> Result<bool> {
+    let mut folders = sources.iter().map(|source| results_folder(source));
+    let Some(source) = folders.find(|folder| read_scores(folder, key).is_ok()) else { return Ok(false) };
+    let (from, to) = (scores_path(source, key), scores_path(out, key));
     if !same_file(&from, &to) {
         write_atomic(&to, &fs::read(&from).at("read", &from)?)?;
     }

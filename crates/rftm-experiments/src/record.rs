@@ -27,6 +27,20 @@ impl Record {
             Outcome::Failed { .. } => None,
         }
     }
+
+    /// How the results of two records of one cell differ, which should be the same wherever they were computed; none if
+    /// they agree or one has no results.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        let (a, b) = (self.finished()?, other.finished()?);
+        if a.metrics != b.metrics {
+            Some(format!("metrics differ, {:?} and {:?}", a.metrics, b.metrics))
+        } else if a.weights != b.weights {
+            Some(format!("weights differ, {} and {}", a.weights, b.weights))
+        } else {
+            None
+        }
+    }
 }
 
 /// How a cell ended.

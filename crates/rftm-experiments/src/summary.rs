@@ -5,7 +5,7 @@ use crate::grid::{Csv, Document, Entry, Grid, Section};
 use crate::ledger::Ledger;
 use crate::record::Metric;
 use crate::render::{dash, describe, judge, number, seeds};
-use crate::table::{Row, RowClass, Scope, Table, tables};
+use crate::table::{Row, RowClass, Scope, Table, Wins, tables};
 
 const START: &str = "<!-- summary: written by `cargo xtask report`, do not edit -->\n";
 const END: &str = "<!-- /summary -->";
@@ -33,7 +33,7 @@ pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &
     header.extend(["within", "wins"].map(str::to_owned));
     let text = "The mean over the classes, each held out as the anomaly, in percent; the paper's over the same classes. A cell \
                 is a class\nand a seed. Within: in how many classes AUROC, AUPRC and F1 lie within 2 of the paper's deviations \
-                plus 1 point. Wins: in\nhow many classes the model is the best of ours.\n";
+                plus 1 point. Wins: in\nhow many classes the model is the best of ours, among those of which all models have the same seeds.\n";
     Some(Document {
         id: "summary".to_owned(),
         title: "Table 1, averages".to_owned(),
@@ -57,11 +57,24 @@ fn line(table: &Table, row: &Row, classes: String) -> Vec<Entry> {
             entries.push(Entry::new(side.map_or_else(dash, |side| format!("{:.2}", side.mean)), best));
         }
     }
-    let three = |counts: [usize; 3]| counts.map(|count| count.to_string()).join(", ");
     entries.push(three(within(table, row)).into());
     let wins = table.wins.iter().find(|wins| wins.model == row.model);
-    entries.push(wins.map_or_else(dash, |wins| three(wins.counts.map(|[_, ours]| ours))).into());
+    entries.push(wins.map_or_else(dash, |wins| won(wins, table)).into());
     entries
+}
+
+/// How many classes the model wins, and of how many unless that is all of the table's.
+fn won(wins: &Wins, table: &Table) -> String {
+    let all = table.rows.iter().filter_map(|row| match row.class {
+        RowClass::Average { done, .. } => Some(done),
+        _ => None,
+    });
+    let counts = three(wins.counts.map(|[_, ours]| ours));
+    if all.max() == Some(wins.classes) { counts } else { format!("{counts} of {}", wins.classes) }
+}
+
+fn three(counts: [usize; 3]) -> String {
+    counts.map(|count| count.to_string()).join(", ")
 }
 
 /// In how many classes of the row's model each metric agrees with the paper's.

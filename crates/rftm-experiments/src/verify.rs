@@ -33,6 +33,10 @@ pub fn verify(out: &Path) -> Result<Verification> {
     let (ledger, torn) = Ledger::read_existing(out)?;
     let folder = results_folder(out);
     let mut result = Verification { torn, ..Verification::default() };
+    for (first, second) in ledger.contradictions() {
+        let (Record { key, cell, .. }, difference) = (first, first.difference(second).unwrap_or_default());
+        result.problems.push(format!("{key} ({cell}): two results, the first counts; {difference}"));
+    }
     for record in ledger.records() {
         let Record { key, cell, .. } = record;
         if *key != cell.key() {

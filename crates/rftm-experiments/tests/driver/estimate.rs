@@ -36,9 +36,16 @@ fn history_counts_only_from_this_machine_with_as_many_threads() {
     let arm = |arm| cell(DatasetId::FashionMnist, 4, ModelKind::Rftm, 1997, Variant { arm, ..full_variant() });
     let [whole, dense] = [Arm::Full, Arm::NoSparsification].map(|one| known.seconds_per_epoch(&arm(one)).0);
     assert!((dense / whole - 2.5).abs() < 1e-9, "reading every slot takes its time");
-    let (seconds, basis) = known.total([&wanted, &other].into_iter(), 2);
-    assert_eq!(seconds, (120.0 + known.seconds(&other)) / 2.0);
+    let (seconds, basis) = known.total([&wanted, &other].into_iter(), 1);
+    assert_eq!(seconds, 120.0 + known.seconds(&other));
+    assert_eq!(known.total([&wanted; 5].into_iter(), 2).0, 300.0, "shared evenly");
     assert_eq!((basis.measured, basis.assumed), (1, 1));
+    let longest = known.seconds(&other).max(120.0);
+    assert_eq!(
+        known.total([&wanted, &other].into_iter(), 8).0,
+        longest,
+        "more jobs than cells do not make a cell shorter"
+    );
     assert!(basis.to_string().contains("1 cells from measurements"), "{basis}");
 }
 

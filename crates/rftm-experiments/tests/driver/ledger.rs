@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::common::{failed, plan, record, selection};
-use rftm_experiments::{Cell, Ledger, LedgerWriter, ledger_path};
+use rftm_experiments::{Cell, Ledger, LedgerWriter, Outcome, ledger_path};
 
 fn cells() -> Vec<Cell> {
     plan(&selection()).cells.into_iter().map(|(_, cell)| cell).collect()
@@ -105,7 +105,7 @@ fn an_empty_or_absent_ledger_is_empty_and_blank_lines_do_not_matter() {
 }
 
 #[test]
-fn the_latest_line_of_a_key_counts() {
+fn a_result_counts_before_failures_and_the_first_of_two() {
     let folder = tempfile::tempdir().unwrap();
     let (mut writer, _) = LedgerWriter::open(folder.path()).unwrap();
     let cell = cells()[0].clone();
@@ -119,6 +119,16 @@ fn the_latest_line_of_a_key_counts() {
     // As when two copies of a ledger are joined line by line, the one with the failure last.
     writer.append(failed(cell.clone(), "no memory")).unwrap();
     assert!(Ledger::read(folder.path()).unwrap().0.finished(&cell.key()).is_some(), "a failure hides no result");
+    assert_eq!(writer.ledger().contradictions().count(), 0);
+    let mut other = record(cell.clone());
+    if let Outcome::Finished(finished) = &mut other.outcome {
+        finished.weights = "others".to_owned();
+    }
+    writer.append(other).unwrap();
+    let (ledger, _) = Ledger::read(folder.path()).unwrap();
+    assert_eq!(ledger.get(&cell.key()), Some(&record(cell.clone())));
+    let told: Vec<_> = ledger.contradictions().filter_map(|(first, second)| first.difference(second)).collect();
+    assert!(told.len() == 1 && told[0].contains("weights differ") && told[0].contains("others"), "{told:?}");
 }
 
 #[test]

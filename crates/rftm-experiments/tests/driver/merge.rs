@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::common::{Behaviour, Fake, Seen, failed, plan, record, selection, workplace};
 use rftm_experiments::{
-    Catalogue, Ledger, LedgerWriter, Outcome, Record, Selection, Shard, merge, verify, write_report,
+    Catalogue, Ledger, LedgerWriter, Outcome, Record, Selection, Shard, merge, scores_path, verify, write_report,
 };
 
 fn ledger_of(out: &Path, records: impl IntoIterator<Item = Record>) {
@@ -71,6 +71,52 @@ fn finished_beats_failed_and_conflicts_are_told() {
 }
 
 #[test]
+fn scores_come_from_whichever_input_has_a_sound_file_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = plan(&selection());
+    let out = |name: &str| workplace(&folder.path().join(name)).out;
+    for name in ["a", "b"] {
+        Fake::new(|_| Behaviour::Finish).run(&plan, &folder.path().join(name), 1, &Seen::default()).unwrap();
+    }
+    let file = |name: &str, cell: usize| scores_path(&out(name), &plan.cells[cell].0);
+    fs::remove_file(file("a", 0)).unwrap();
+    let whole = fs::read(file("a", 1)).unwrap();
+    fs::write(file("a", 1), &whole[..whole.len() / 2]).unwrap();
+    let merged = merge(&[out("a"), out("b")], &out("c")).unwrap();
+    assert_eq!((merged.scores, merged.unscored.len()), (6, 0));
+    assert_eq!(verify(&out("c")).unwrap().problems, Vec::<String>::new());
+    // The damaged file may lie in the output already.
+    assert_eq!(merge(&[out("a"), out("b")], &out("a")).unwrap().scores, 6);
+    assert_eq!(fs::read(file("a", 1)).unwrap(), whole);
+    for name in ["a", "b"] {
+        fs::remove_file(file(name, 2)).unwrap();
+    }
+    let merged = merge(&[out("a"), out("b")], &out("d")).unwrap();
+    assert_eq!((merged.records, merged.scores), (6, 5));
+    assert_eq!(merged.unscored, [plan.cells[2].clone()]);
+}
+
+#[test]
+fn two_results_of_a_cell_in_one_ledger_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = plan(&selection());
+    Fake::new(|_| Behaviour::Finish).run(&plan, folder.path(), 1, &Seen::default()).unwrap();
+    let out = workplace(folder.path()).out;
+    let path = out.join("ledger.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    let first = text.lines().next().unwrap();
+    let changed = first.replacen(r#""f1":0."#, r#""f1":0.0"#, 1);
+    fs::write(&path, format!("{text}{changed}\n{first}\n")).unwrap();
+    let found = verify(&out).unwrap();
+    assert!(found.recomputed == 6 && found.problems.len() == 1, "{found:?}");
+    assert!(found.problems[0].contains("two results, the first counts; metrics differ"), "{found:?}");
+    let merged = merge(&[out], &folder.path().join("merged")).unwrap();
+    let told: Vec<_> = merged.conflicts.iter().map(ToString::to_string).collect();
+    assert!(told.len() == 1 && told[0].contains("kept the first of both in"), "{told:?}");
+    assert_eq!(verify(&folder.path().join("merged")).unwrap().problems, Vec::<String>::new());
+}
+
+#[test]
 fn the_output_must_be_new_or_an_input() {
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name);
@@ -105,7 +151,7 @@ fn verification_finds_changed_numbers_scores_and_configurations() {
     assert!(found.len() == 1 && found[0].contains("its configuration has the key"), "{found:?}");
     let found = problems(&text.replacen(r#""f1":0."#, r#""f1":0.0"#, 1));
     assert!(found.len() == 1 && found[0].contains("the ledger says"), "{found:?}");
-    fs::remove_file(rftm_experiments::scores_path(&out, &plan.cells[0].0)).unwrap();
+    fs::remove_file(scores_path(&out, &plan.cells[0].0)).unwrap();
     let found = problems(&text);
     assert!(found.len() == 1 && found[0].contains("there are no scores"), "{found:?}");
 }
