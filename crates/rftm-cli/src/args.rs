@@ -50,8 +50,10 @@ Examples:
 Columns of the output: row (from 1, the header does not count; image: its file; of a series first_row and last_row), score
 (higher = more anomalous), p_value (conformal), anomaly (1 if the score exceeds the threshold).
 Rows are scored 256 at a time, or as soon as the input has no whole row at hand; each batch is flushed. If the input is -
-or a pipe and the output FILE, scores grow in FILE.partial, which becomes FILE when the input ends, and stays on an error.
-Columns are found by the names in the header, in any order; further columns are ignored.")]
+or a pipe and the output FILE, scores grow in FILE.partial, which becomes FILE when the input ends, and stays on an error;
+the next run moves it to FILE.partial.1.
+Columns are found by the names in the header, in any order; further columns are ignored. Without a header they are found by
+their places, and must be as many as in the fit.")]
     Score(ScoreArgs),
     /// Say of the most anomalous samples why.
     #[command(after_help = "\
@@ -72,7 +74,7 @@ Examples:
   rftm eval m.rftm test/ --normal good                 images; each subfolder is a class
 
 Labels 1, true, yes, anomaly are anomalous; 0, false, no, normal are not; --anomaly or --normal name other values.
-A row without a label is an error.")]
+A row without a label (empty, NA, NaN, null, ?) is an error, unless --anomaly or --normal names it.")]
     Eval(EvalArgs),
     /// Change the threshold of a fitted model; nothing is trained.
     #[command(after_help = "\
@@ -88,9 +90,9 @@ Examples:
   rftm export m.rftm -o m.onnx
   python -c 'import onnxruntime as o; print(o.InferenceSession(\"m.onnx\").run(None, {\"input\": rows}))'
 
-Input `input`: float32, (batch, columns) in the order and units of the training data, or (batch, channels, height, width)
-with pixels 0 to 255. Outputs `score` (batch), higher = more anomalous, and `reconstruction`. Scaling is in the graph;
-threshold and names of the inputs are in its metadata.")]
+Input `input`: float32, (batch, columns) in the order and units of the training data (a category is an indicator for each of
+its values, a window its rows one after the other), or (batch, channels, height, width) with pixels 0 to 255. Outputs `score` (batch), higher = more anomalous, and `reconstruction`. Scaling is in the graph;
+threshold and names of the inputs (rftm.inputs) are in its metadata.")]
     Export(ExportArgs),
     /// Show what is in a model file.
     #[command(after_help = "\

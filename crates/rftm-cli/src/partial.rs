@@ -1,7 +1,7 @@
 //! Results of an input that may be endless.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// A file that grows as FILE.partial, where it can be followed, and becomes FILE when it is whole.
@@ -23,6 +23,7 @@ impl Partial {
         let becomes = link.unwrap_or_else(|_| path.to_owned());
         let mut grows = becomes.clone().into_os_string();
         grows.push(".partial");
+        keep(Path::new(&grows))?;
         let file = File::create(&grows)?;
         if let Ok(before) = before {
             file.set_permissions(before.permissions())?;
@@ -39,4 +40,23 @@ impl Partial {
         self.file.sync_all()?;
         fs::rename(&self.grows, &self.becomes)
     }
+}
+
+/// Moves the scores of a run that did not end out of the way: a service that starts again has made them.
+fn keep(grows: &Path) -> io::Result<()> {
+    if !fs::metadata(grows).is_ok_and(|before| before.is_file() && before.len() > 0) {
+        return Ok(());
+    }
+    let name = |number: u32| {
+        let mut name = grows.as_os_str().to_owned();
+        name.push(format!(".{number}"));
+        PathBuf::from(name)
+    };
+    let free = (1..).map(name).find(|name| fs::symlink_metadata(name).is_err());
+    let free = free.ok_or_else(|| io::Error::from(io::ErrorKind::AlreadyExists))?;
+    fs::rename(grows, &free)?;
+    // Standard error may be closed; nothing is lost all the same.
+    let (grows, free) = (grows.display(), free.display());
+    let _ = writeln!(io::stderr(), "rftm: {grows} is of a run that did not end; it is now {free}");
+    Ok(())
 }

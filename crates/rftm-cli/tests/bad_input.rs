@@ -124,7 +124,7 @@ fn model_files_that_are_none() {
     let at = whole.windows(format.len()).position(|bytes| bytes == format).unwrap();
     let mut newer = whole.clone();
     newer[at + format.len()] = b'8';
-    check(&newer, "model format 8, this program reads up to 2: use a newer rftm");
+    check(&newer, "model format 8, this program reads up to 3: use a newer rftm");
     assert!(folder.fails("inspect nothing.rftm", 1).contains("cannot read nothing.rftm"));
 }
 

@@ -65,6 +65,70 @@ fn columns_of_an_array_are_chosen_by_number() {
     assert_eq!(folder.ok("score m.rftm two.csv --header yes"), scores);
 }
 
+/// A column in front would shift all others.
+#[test]
+fn columns_without_names_must_be_as_many_as_in_the_fit() {
+    let folder = Folder::new();
+    array(&folder, "four.npy", 4);
+    array(&folder, "five.npy", 5);
+    folder.write("four.csv", rows(&[0, 1, 2, 3]));
+    folder.write("five.csv", rows(&[4, 0, 1, 2, 3]));
+    folder.ok("fit four.npy -o m.rftm --epochs 1");
+    let scores = folder.ok("score m.rftm four.npy");
+    assert_eq!(folder.ok("score m.rftm four.csv"), scores);
+    for name in ["five.npy", "five.csv"] {
+        let message = folder.fails(&format!("score m.rftm {name}"), 1);
+        let expected = format!("{name} has 5 columns without names, the model was fitted on a table of 4");
+        assert!(message.contains(&expected), "{message}");
+    }
+    // Some of five: they are found among as many, or are all there are.
+    folder.ok("fit five.npy -o some.rftm --epochs 1 --columns 1,2,3,4");
+    let scores = folder.ok("score some.rftm five.npy");
+    assert_eq!(folder.ok("score some.rftm four.npy"), scores);
+    // Labels may stand behind.
+    let labelled = |labels: &str| {
+        rows(&[0, 1, 2, 3])
+            .lines()
+            .zip(labels.chars().cycle())
+            .map(|(row, label)| format!("{row},{label}\n"))
+            .collect::<String>()
+    };
+    folder.write("labelled.csv", labelled("0001"));
+    assert!(folder.ok("eval m.rftm labelled.csv --label 5").contains("45 normal, 15 anomalous"));
+    let message = folder.fails("eval m.rftm labelled.csv --label 1", 2);
+    assert!(message.contains("knows the answer"), "{message}");
+    folder.write("more.csv", labelled("0001").replace('\n', ",7\n"));
+    let message = folder.fails("eval m.rftm more.csv --label 5", 1);
+    assert!(message.contains("more.csv has 5 columns without names beside the label, the model"), "{message}");
+}
+
+#[test]
+fn bad_images_of_an_array_are_left_out_as_rows_are() {
+    let folder = Folder::new();
+    let pixel = |(n, y, x): (usize, usize, usize)| match (n, y, x) {
+        (2, 1, 1) => f32::NAN,
+        (4, 0, 0) => 300.0,
+        _ => ((n * 3 + y * 20 + x) % 256) as f32,
+    };
+    let images = ndarray::Array3::from_shape_fn((60, 4, 4), pixel);
+    images.write_npy(File::create(folder.path("images.npy")).unwrap()).unwrap();
+    let message = folder.fails("fit images.npy -o m.rftm --epochs 1", 1);
+    assert!(message.contains("images.npy: image 3: channel 0, y 1, x 1: NaN is no pixel"), "{message}");
+    assert!(message.contains("--bad-lines skip"), "{message}");
+    folder.ok("fit images.npy -o m.rftm --epochs 1 --bad-lines skip");
+    let output = folder.rftm("score m.rftm images.npy").assert().code(1).get_output().clone();
+    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 3, "images before it are answered");
+    let output = folder.rftm("score m.rftm images.npy --bad-lines skip").assert().success().get_output().clone();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("images.npy: image 5: channel 0, y 0, x 0: 300 is no pixel") && said.contains("left out"));
+    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 59);
+    let table = folder.fails("fit images.npy -o n.rftm --columns 1", 2);
+    assert!(table.contains("images.npy has images, no columns"), "{table}");
+    array(&folder, "table.npy", 4);
+    let message = folder.fails("score m.rftm table.npy", 1);
+    assert!(message.contains("images of 4x4 pixels and 1 channels, this is a table of 4 columns"), "{message}");
+}
+
 #[test]
 fn rows_of_an_array_are_left_out_as_lines_are() {
     let folder = Folder::new();
@@ -203,6 +267,8 @@ fn a_model_that_knows_the_labels_is_not_evaluated() {
     folder.ok("fit test.csv -o m.rftm --epochs 1");
     let message = folder.fails("eval m.rftm test.csv --label sum", 2);
     assert!(message.contains("knows the answer; fit again with --label sum"), "{message}");
+    folder.ok("fit test.csv -o w.rftm --epochs 1 --window 4");
+    assert_eq!(folder.fails("eval w.rftm test.csv --label sum", 2), message, "a window knows it, too");
 }
 
 #[test]

@@ -53,9 +53,33 @@ fn a_turned_photograph_is_turned_back_and_an_opaque_one_is_a_picture() {
     with_alpha("opaque.png", 255);
     with_alpha("ghost.png", 254);
     assert_eq!(lines(scores("opaque.png")), lines(scores("train/03.png")));
+    let grey = image::GrayImage::from_fn(12, 8, |x, y| image::Luma([(x * 16 + y) as u8]));
+    grey.save(folder.path("grey.png")).unwrap();
+    let opaque = image::GrayAlphaImage::from_fn(12, 8, |x, y| image::LumaA([grey.get_pixel(x, y)[0], 255]));
+    opaque.save(folder.path("grey_alpha.png")).unwrap();
+    assert_eq!(lines(scores("grey_alpha.png")), lines(scores("grey.png")));
     assert!(
         folder.fails("score m.rftm ghost.png", 1).contains("4 channels, the model needs 12x8 pixels of 3 channels")
     );
+}
+
+/// The decoder would make up the rest of the image.
+#[test]
+fn a_jpeg_that_is_cut_short_is_refused() {
+    let folder = Folder::new();
+    for stream in 0..12 {
+        folder.write(&format!("train/{stream:02}.jpg"), photograph(&picture(32, 24, stream), 1));
+    }
+    let whole = photograph(&picture(32, 24, 5), 1);
+    folder.ok("fit train -o m.rftm --epochs 1 --model ae");
+    for length in [whole.len() / 2, whole.len() * 9 / 10, whole.len() - 1] {
+        folder.write("train/cut.jpg", &whole[..length]);
+        for command in ["score m.rftm train/cut.jpg", "fit train -o n.rftm --epochs 1"] {
+            let message = folder.fails(command, 1);
+            assert!(message.contains("cut.jpg: the JPEG is cut short") && message.contains("--bad-lines"), "{message}");
+        }
+    }
+    assert_eq!(folder.ok("score m.rftm train --bad-lines skip").lines().count(), 13);
 }
 
 #[cfg(unix)]

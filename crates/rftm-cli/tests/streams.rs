@@ -126,7 +126,7 @@ fn rows_before_a_bad_line_are_answered() {
     // All of a file is there: its scores come whole or not at all.
     folder.fails("score m.rftm new.csv -o out.csv", 1);
     assert_eq!(folder.read("out.csv").lines().count(), 10);
-    assert_eq!(folder.names(), ["m.rftm", "new.csv", "out.csv", "train.csv"]);
+    assert_eq!(folder.names(), ["m.rftm", "new.csv", "out.csv", "out.csv.partial.1", "train.csv"]);
 }
 
 #[cfg(unix)]
@@ -260,6 +260,22 @@ fn a_header_of_numbers_is_a_header_if_the_model_knows_it() {
     assert_eq!(said("--header no"), "");
     assert_eq!(said("--header yes"), "");
     assert_eq!(folder.ok("score m.rftm years.csv").lines().count(), 61);
+    // As pandas numbers columns: those are names, too, if they were names in the fit.
+    let rows = sums(60);
+    folder.write("pandas.csv", rows.replacen("x,y,sum", "2,0,1", 1));
+    folder.ok("fit pandas.csv -o p.rftm --epochs 1 --header yes");
+    let scores = folder.ok("score p.rftm pandas.csv");
+    assert_eq!(folder.ok("score p.rftm pandas.csv --header yes"), scores);
+    let swap = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        format!("{},{},{}\n", cells[1], cells[2], cells[0])
+    };
+    let turned: String = rows.replacen("x,y,sum", "2,0,1", 1).lines().map(swap).collect();
+    folder.write("turned.csv", turned);
+    assert_eq!(folder.ok("score p.rftm turned.csv"), scores, "by name");
+    // Without a header they say nothing of places.
+    folder.write("bare.csv", rows.split_once('\n').unwrap().1);
+    assert_eq!(folder.ok("score p.rftm bare.csv"), scores, "by place");
     folder.write("years.csv", years.replacen("2020", "total", 1));
     assert!(said("").contains("years.csv:1: \"total\" is no number, other cells are: say whether"));
 }
@@ -290,6 +306,48 @@ fn another_separator_is_suspected() {
         assert!(message.contains(&format!("say --delimiter '{flag}'")), "{message}");
         folder.ok(&format!("fit train.csv -o m.rftm --epochs 1 --delimiter {flag}"));
     }
+}
+
+#[test]
+fn a_blank_line_of_one_column_is_a_missing_value() {
+    let folder = Folder::new();
+    let column: String = (0..60).map(|row| format!("{}\n", row * 37 % 101)).collect();
+    folder.write("train.csv", format!("x\n{column}\n\n"));
+    folder.ok("fit train.csv -o m.rftm --epochs 1");
+    folder.ok("fit train.csv -o w.rftm --epochs 1 --window 3");
+    folder.ok("fit train.csv -o filled.rftm --epochs 1 --missing mean");
+    folder.write("gap.csv", "x\n1\n\n\n3\n4\n5\n\n");
+    for model in ["m", "w"] {
+        let message = folder.fails(&format!("score {model}.rftm gap.csv"), 1);
+        assert!(message.contains("gap.csv:3: column \"x\": the value is missing"), "{message}");
+    }
+    let rows = |line: &str| -> Vec<String> {
+        folder.ok(line).lines().skip(1).map(|line| line.split(',').next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(rows("score m.rftm gap.csv --bad-lines skip"), ["1", "4", "5", "6"]);
+    assert_eq!(rows("score w.rftm gap.csv --bad-lines skip"), ["4"], "no window reaches across the gap");
+    assert_eq!(rows("score filled.rftm gap.csv").len(), 6);
+    folder.write("gaps.csv", format!("x\n\n{column}"));
+    let message = folder.fails("fit gaps.csv -o n.rftm --window 3", 1);
+    assert!(message.contains("gaps.csv:2: column \"x\": the value is missing"), "{message}");
+    // With more columns it is no row, as for any reader of CSV.
+    folder.write("two.csv", sums(60).replacen('\n', "\n\n", 9));
+    folder.ok("fit two.csv -o t.rftm --epochs 1");
+    assert_eq!(rows("score t.rftm two.csv").len(), 60);
+}
+
+#[test]
+fn scores_of_a_run_that_did_not_end_are_kept() {
+    let folder = fitted();
+    for number in 1..3 {
+        folder.write("out.csv.partial", format!("of run {number}"));
+        let output = folder.rftm("score m.rftm - -o out.csv").write_stdin(sums(5)).assert().success();
+        let said = String::from_utf8(output.get_output().stderr.clone()).unwrap();
+        assert!(said.contains(&format!("did not end; it is now out.csv.partial.{number}")), "{said}");
+        assert_eq!(folder.read(&format!("out.csv.partial.{number}")), format!("of run {number}"));
+    }
+    assert_eq!(folder.read("out.csv").lines().count(), 6);
+    assert!(!folder.path("out.csv.partial").exists());
 }
 
 #[test]

@@ -129,6 +129,31 @@ fn numbers_that_32_bits_cannot_tell_apart_are_named() {
 }
 
 #[test]
+fn numbers_of_arrays_that_32_bits_cannot_tell_apart_are_named() {
+    let folder = Folder::new();
+    let seconds = |(row, column): (usize, usize)| 1.7e9 * (1 - column) as f64 + 60.0 * row as f64;
+    let array = ndarray::Array2::from_shape_fn((60, 2), seconds);
+    ndarray_npy::write_npy(folder.path("time.npy"), &array).unwrap();
+    let said = |flags: &str| {
+        let output = folder.rftm(&format!("fit time.npy -o m.rftm --epochs 1 {flags}")).assert().success();
+        String::from_utf8(output.get_output().stderr.clone()).unwrap()
+    };
+    let both = said("");
+    assert!(both.contains("column \"1\": 32 bits tell only about 29 of its values apart"), "{both}");
+    assert!(both.contains("column \"2\" only ever grows"), "{both}");
+    assert!(!said("--exclude 1").contains("\"1\""), "it is left out");
+}
+
+#[test]
+fn a_column_of_nothing_but_rare_categories_is_named() {
+    let folder = Folder::new();
+    let row = |i: usize| format!("{},{},town {}\n", i % 17, i % 13, i / 2);
+    folder.write("train.csv", "x,y,town\n".to_owned() + &(0..120).map(row).collect::<String>());
+    let shown = folder.ok("fit train.csv -o m.rftm --epochs 1 --categorical town");
+    assert!(shown.contains("column \"town\" has no category that 5 training rows have"), "{shown}");
+}
+
+#[test]
 fn categories_as_other_programs_write_them() {
     let folder = Folder::new();
     let rows = |kinds: [&str; 3]| -> Vec<u8> {

@@ -8,7 +8,7 @@ use crate::{Error, Result};
 
 /// Writes a file that appears under its name whole or not at all: into a temporary file of the same folder, which is
 /// synced and then renamed. What stood there before is untouched until then. A file that is replaced hands on its
-/// permissions, and a link to a file stays one.
+/// permissions, and a link to a file stays one. One that is write-protected is not replaced.
 ///
 /// A path that exists and is no regular file (a pipe, a device) cannot be replaced; it is written to directly.
 ///
@@ -40,7 +40,7 @@ pub fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Resul
 /// Whether [`write_atomic`] could write a path now, to be asked before what is to be written takes an hour to compute.
 ///
 /// # Errors
-/// [`Error::Io`] with the path: it is a folder, or no file can be made beside it.
+/// [`Error::Io`] with the path: it is a folder, it is write-protected, or no file can be made beside it.
 pub fn check_writable(path: &Path) -> Result<()> {
     let tried = match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
@@ -55,6 +55,13 @@ pub fn check_writable(path: &Path) -> Result<()> {
 fn partial(path: &Path) -> io::Result<(NamedTempFile, PathBuf)> {
     let before = fs::metadata(path).ok();
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if let Some(before) = &before {
+        // To replace it only its folder has to be writable; who protected it meant the file. (Root may write to any.)
+        if before.permissions().readonly() {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        File::options().append(true).open(&target)?;
+    }
     let folder = match target.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -107,6 +114,13 @@ mod tests {
         assert_eq!(fs::read(&file).unwrap(), b"second");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o444)).unwrap();
+        let refused = [check_writable(&link), write_atomic(&link, |out| out.write_all(b"third"))];
+        for error in refused.map(Result::unwrap_err) {
+            assert!(matches!(&error, Error::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied));
+        }
+        assert_eq!(fs::read(&file).unwrap(), b"second");
     }
 
     #[cfg(target_os = "linux")]

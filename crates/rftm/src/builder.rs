@@ -9,7 +9,7 @@ use crate::features::{FIT_LIMIT, Prepared};
 use crate::file::hex;
 use crate::split::Split;
 use crate::{
-    Card, Data, Error, Features, Layout, Missing, Origin, Result, Rule, Scaling, Threshold, Training, defaults,
+    Card, Column, Data, Error, Features, Layout, Missing, Origin, Result, Rule, Scaling, Threshold, Training, defaults,
 };
 
 /// What a detector is to be. Everything has a default ([`defaults`]), most of them by the size of the data.
@@ -167,7 +167,7 @@ impl Builder {
         let rule = self.rule.unwrap_or_else(|| defaults::threshold(split.calibration.len()));
         // A rule that cannot be kept should be known before an hour of training: any scores tell.
         Threshold::new(rule, &vec![0.0; split.calibration.len()])?;
-        let origin = self.origin.clone().unwrap_or_else(|| Origin { source: None, sha256: checksum(data) });
+        let origin = self.origin.clone().unwrap_or_else(|| Origin { sha256: checksum(data), ..Origin::default() });
         Ok(Plan { data, features, spec: ModelSpec { architecture, ..base }, config, rule, split, origin })
     }
 
@@ -245,6 +245,7 @@ impl Plan<'_> {
         let [variance, silent] = validation.variance();
         report.warnings.extend(idle(report.best_validation_loss - silent, variance));
         report.warnings.extend(moved(data, &split.rows));
+        report.warnings.extend(scattered(&features.layout));
         let training = Training {
             config,
             samples: split.train.len(),
@@ -327,6 +328,21 @@ fn moved(data: &Data, rows: &[u32]) -> Vec<String> {
         })
     };
     (0..layout.row_width()).filter_map(warning).collect()
+}
+
+/// What to say of columns of categories none of which is common enough to be learned.
+fn scattered(layout: &Layout) -> Vec<String> {
+    let Layout::Table { columns } = layout else { return Vec::new() };
+    let empty = columns.iter().filter(|column| column.levels.as_ref().is_some_and(Vec::is_empty));
+    let warning = |column: &Column| {
+        format!(
+            "column {:?} has no category that {} training rows have: all its values are the same to the model; leave it \
+             out, or join categories",
+            column.name,
+            defaults::FEWEST_OF_CATEGORY
+        )
+    };
+    empty.map(warning).collect()
 }
 
 fn checksum(data: &Data) -> String {

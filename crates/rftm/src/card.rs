@@ -53,4 +53,18 @@ pub struct Origin {
     pub source: Option<String>,
     /// SHA-256 of the bytes that were read; of data given as numbers that of these, little-endian.
     pub sha256: String,
+    /// Of a table that was read from a file, what it was before columns were left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<SourceTable>,
+}
+
+/// A table as it stood in its file. Columns without names are told apart by their places alone, so data to score must have as
+/// many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceTable {
+    /// All its columns.
+    pub columns: usize,
+    /// Whether they had names; else they are called by their numbers, from 1.
+    pub named: bool,
 }

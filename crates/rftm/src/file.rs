@@ -3,11 +3,12 @@
 //! Tensors: `model.*`, and `calibration`, the scores in ascending order. The metadata has one key, `rftm`, with JSON:
 //!
 //! ```json
-//! {"format": 2, "sha256": "...", "card": {...}}
+//! {"format": 3, "sha256": "...", "card": {...}}
 //! ```
 //!
-//! Format 2 has limits in the scaling ([`Affine::limit`](crate::Affine)) where they are not a million. Format 1 has none,
-//! and its models score as they always did: what it says means the same in both.
+//! Format 3 says of a table what it was in its file ([`Origin::table`](crate::Origin)), format 2 has limits in the scaling
+//! ([`Affine::limit`](crate::Affine)) where they are not a million. Models of earlier formats score as they always did: what
+//! a file says means the same in all.
 //!
 //! The digest is over the text of the card and all tensors, so a changed bit anywhere is noticed.
 
@@ -25,7 +26,7 @@ use sha2::{Digest, Sha256};
 use crate::{Card, Error, Result, write_atomic};
 
 /// The format this library writes, and the latest it reads; it reads every earlier one, too.
-pub const FORMAT_VERSION: u64 = 2;
+pub const FORMAT_VERSION: u64 = 3;
 
 /// The first there was.
 const FIRST_FORMAT: u64 = 1;
@@ -98,7 +99,9 @@ pub(crate) fn load(path: &Path) -> Result<Content> {
             // The first bytes are no header at all: some other kind of file.
             SafeTensorError::InvalidHeader(_)
             | SafeTensorError::InvalidHeaderDeserialization(_)
-            | SafeTensorError::HeaderTooLarge => other("no safetensors file".to_owned()),
+            | SafeTensorError::HeaderTooLarge => {
+                other("no safetensors file, or its first bytes are damaged".to_owned())
+            }
             source => damaged(source.to_string()),
         },
         error => other(error.to_string()),

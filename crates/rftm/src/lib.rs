@@ -18,7 +18,7 @@ mod threshold;
 
 pub use atomic::{check_writable, write_atomic};
 pub use builder::{Builder, Plan};
-pub use card::{Card, Origin, Training};
+pub use card::{Card, Origin, SourceTable, Training};
 pub use data::{Column, Data, Layout};
 pub use detector::Detector;
 pub use error::{Error, Result};

@@ -494,22 +494,25 @@ fn format_at(file: &[u8]) -> usize {
 }
 
 #[test]
-fn files_of_the_first_format_score_as_they_did() {
+fn files_of_earlier_formats_score_as_they_did() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.rftm");
     let data = Data::table(["x", "y"], (0..200).map(|x| (x * x % 37) as f32).collect()).unwrap();
     let detector = Detector::builder().kind(ModelKind::Ae).max_epochs(2).fit(&data).unwrap();
     detector.save(&path).unwrap();
-    // Without a constant column nothing but the number tells the second format from the first.
+    // Without a constant column, and of data that were no file, nothing but the number tells the formats apart.
     let mut bytes = fs::read(&path).unwrap();
     let at = format_at(&bytes);
-    assert_eq!(bytes[at], b'2');
-    bytes[at] = b'1';
-    fs::write(&path, &bytes).unwrap();
-    assert!(!String::from_utf8_lossy(&bytes).contains(r#"\"limit\""#));
-    let loaded = Detector::load(&path).unwrap();
-    assert_eq!(loaded.card(), detector.card());
-    assert_eq!(loaded.score(&data).unwrap(), detector.score(&data).unwrap());
+    assert_eq!(bytes[at], b'3');
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    assert!(!text.contains(r#"\"limit\""#) && !text.contains(r#"\"named\""#));
+    for format in [b'1', b'2'] {
+        bytes[at] = format;
+        fs::write(&path, &bytes).unwrap();
+        let loaded = Detector::load(&path).unwrap();
+        assert_eq!(loaded.card(), detector.card());
+        assert_eq!(loaded.score(&data).unwrap(), detector.score(&data).unwrap());
+    }
 }
 
 #[test]
@@ -542,7 +545,7 @@ fn files_that_are_no_models_say_so() {
     let mut newer = whole.clone();
     newer[at] = b'9';
     let error = load(&newer);
-    assert!(matches!(error, Error::NewerFormat { found: 9, supported: 2, .. }), "{error}");
+    assert!(matches!(error, Error::NewerFormat { found: 9, supported: 3, .. }), "{error}");
     assert!(error.to_string().contains("use a newer rftm"));
     assert!(matches!(Detector::load(Path::new("/no/such/file")).unwrap_err(), Error::Io { .. }));
 }

@@ -92,7 +92,7 @@ impl Worst {
 
 /// The samples to explain: the most anomalous, or those that were asked for.
 fn keep(args: &ExplainArgs, detector: &Detector) -> Result<Vec<Kept>> {
-    let mut source = input::open(&args.on.input, &args.on.read, args.on.resize, detector.features(), Labels::None)?;
+    let mut source = input::open(&args.on.input, &args.on.read, args.on.resize, detector.card(), Labels::None)?;
     let counter = Counter::of("rows", source.rows(), &args.on.read);
     let mut worst = Worst::new(args.top);
     let mut wanted: BTreeMap<u64, Option<Kept>> = args.rows.iter().map(|&row| (row, None)).collect();
@@ -136,15 +136,20 @@ fn file_name(rank: usize, kept: &Kept) -> String {
     format!("{:03}-{stem}.png", rank + 1)
 }
 
+/// With as many digits as it needs not to read 0: it is at least 1 in the number of calibration samples.
+fn p_value(p: f64) -> String {
+    if p < 0.001 { format!("{p:.1e}") } else { format!("{p:.4}") }
+}
+
 fn write_text(out: &mut dyn Write, detector: &Detector, kept: &Kept, why: &Explanation, features: usize) -> Result<()> {
     let verdict = if why.anomalous { "anomalous" } else { "normal" };
     let threshold = detector.threshold().value;
     writeln!(
         out,
-        "{}: score {:.4}, threshold {threshold:.4}, p-value {:.4}: {verdict}",
+        "{}: score {:.4}, threshold {threshold:.4}, p-value {}: {verdict}",
         title(kept),
         why.score,
-        why.p_value
+        p_value(why.p_value)
     )?;
     if matches!(detector.features().layout, Layout::Images { .. }) {
         let top = why.contributions.first();

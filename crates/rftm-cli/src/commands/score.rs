@@ -24,7 +24,7 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<()> {
         let tally = Arc::clone(&tally);
         end_on_interrupt(move || tally.say())?;
     }
-    let source = input::open(&args.on.input, &args.on.read, args.on.resize, detector.features(), Labels::None);
+    let source = input::open(&args.on.input, &args.on.read, args.on.resize, detector.card(), Labels::None);
     let mut source = source.inspect_err(|_| {
         if args.stats {
             tally.say();

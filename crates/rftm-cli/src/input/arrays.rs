@@ -8,24 +8,43 @@ use anyhow::{Context, Result, bail};
 use ndarray::ArrayD;
 use ndarray_npy::npy::header::Header;
 use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement};
-use rftm::{Features, Layout, Missing};
+use rftm::{Card, Features, Layout, Missing};
 use sha2::{Digest, Sha256};
 use zip::ZipArchive;
 
 use crate::args::{BadLines, FitArgs, Format};
 use crate::exit::usage;
+use crate::input::doubts::Doubts;
 use crate::input::{
-    ACROSS, Id, LEAVE_OUT, Labels, MISSING_VALUE, Next, Source, bad_line, by_ending, columns, cut, is_stdin, numbered,
+    ACROSS, Id, LEAVE_OUT, Labels, MISSING_VALUE, Next, Source, bad_line, by_ending, check_count, columns, cut,
+    is_stdin, numbered,
 };
 
-/// Shape and numbers of an array.
-type Numbers = (Vec<usize>, Vec<f32>);
+/// An NPY file.
+struct Numbers {
+    shape: Vec<usize>,
+    values: Vec<f32>,
+    /// Of what has columns.
+    doubts: Vec<Doubts>,
+}
+
+/// More columns than any table has, and fewer than their names would need too much memory for.
+const MOST_COLUMNS: usize = 1 << 24;
 
 /// Reads an NPY file of one type of number.
 type Reader = fn(&[u8]) -> Result<Numbers, ReadNpyError>;
 
+/// All that is in a file.
+pub(crate) struct Array {
+    pub(crate) layout: Layout,
+    values: Vec<f32>,
+    hash: Sha256,
+    /// One for each column of a table.
+    doubts: Vec<Doubts>,
+}
+
 /// All rows of a file: of 1 or 2 axes a table, of 3 (n, height, width) or 4 (n, channels, height, width) images.
-pub(crate) fn load(path: &Path, format: Format, array: Option<&str>) -> Result<(Layout, Vec<f32>, Sha256)> {
+pub(crate) fn load(path: &Path, format: Format, array: Option<&str>) -> Result<Array> {
     if is_stdin(path) {
         return usage("only CSV can be read from standard input");
     }
@@ -35,9 +54,10 @@ pub(crate) fn load(path: &Path, format: Format, array: Option<&str>) -> Result<(
     if format == Format::Idx {
         let images = rftm_data::idx::read_images(path)?;
         let layout = Layout::Images { channels: 1, height: images.height, width: images.width };
-        return Ok((layout, images.pixels.into_iter().map(f32::from).collect(), hash));
+        let values = images.pixels.into_iter().map(f32::from).collect();
+        return Ok(Array { layout, values, hash, doubts: Vec::new() });
     }
-    let (shape, mut values) = match format {
+    let Numbers { shape, mut values, doubts } = match format {
         Format::Npz => numbers(&member(&bytes, array).with_context(|| name.to_string())?),
         _ => numbers(&bytes),
     }
@@ -52,7 +72,7 @@ pub(crate) fn load(path: &Path, format: Format, array: Option<&str>) -> Result<(
     if let Layout::Images { .. } = layout {
         settle_dark(&mut values, layout.row_width());
     }
-    Ok((layout, values, hash))
+    Ok(Array { layout, values, hash, doubts })
 }
 
 /// Whether pixels are those from 0 to 1, which no model takes, is to be seen from all images: a dark one among others may
@@ -66,30 +86,33 @@ fn settle_dark(values: &mut [f32], width: usize) {
 }
 
 /// What the flags leave of the columns, which are named by their numbers, from 1.
-pub(crate) fn choose(
-    (layout, values, hash): (Layout, Vec<f32>, Sha256),
-    args: &FitArgs,
-) -> Result<(Layout, Vec<f32>, Sha256)> {
-    let Layout::Table { columns } = &layout else {
-        let given = !args.columns.is_empty() || !args.exclude.is_empty() || args.label.is_some();
-        let path = args.input.display();
-        return if given { usage(format!("{path} has images, no columns")) } else { Ok((layout, values, hash)) };
+pub(crate) fn choose(array: Array, args: &FitArgs) -> Result<(Layout, Vec<f32>, Sha256)> {
+    let Array { layout, values, hash, doubts } = array;
+    let path = args.input.display().to_string();
+    let (chosen, kept): (Vec<usize>, Layout) = match &layout {
+        Layout::Table { columns } => {
+            let chosen: Vec<_> = columns::choose(&path, &names(&layout), args)?.iter().map(|one| one.at).collect();
+            chosen.iter().for_each(|&place| doubts[place].warn(&columns[place].name));
+            let kept = chosen.iter().map(|&place| columns[place].clone()).collect();
+            (chosen, Layout::Table { columns: kept })
+        }
+        _ if !args.columns.is_empty() || !args.exclude.is_empty() || args.label.is_some() => {
+            return usage(format!("{path} has images, no columns"));
+        }
+        images => ((0..images.row_width()).collect(), images.clone()),
     };
-    let (path, names) = (args.input.display().to_string(), names(&layout));
-    let chosen: Vec<usize> = columns::choose(&path, &names, args)?.iter().map(|chosen| chosen.at).collect();
-    let kept = Layout::Table { columns: chosen.iter().map(|&place| columns[place].clone()).collect() };
-    let names = self::names(&kept);
+    let width = layout.row_width().max(1);
     let (bad_lines, hint) = match args.window {
         None => (args.read.bad_lines, LEAVE_OUT),
         Some(_) => (BadLines::Fail, ACROSS),
     };
-    let mut whole = Vec::with_capacity(values.len() / columns.len().max(1) * chosen.len());
-    for (index, row) in values.chunks_exact(columns.len().max(1)).enumerate() {
+    let mut whole = Vec::with_capacity(values.len() / width * chosen.len());
+    for (index, row) in values.chunks_exact(width).enumerate() {
         let start = whole.len();
         whole.extend(chosen.iter().map(|&place| row[place]));
-        if let Some(problem) = problem(&whole[start..], &names, args.missing) {
+        if let Some(problem) = problem(&whole[start..], &kept, args.missing) {
             whole.truncate(start);
-            bad_line(bad_lines, &place(&path, index), &problem, hint)?;
+            bad_line(bad_lines, &place(&path, &kept, index), &problem, hint)?;
         }
     }
     Ok((kept, whole, hash))
@@ -105,29 +128,50 @@ fn names(layout: &Layout) -> Vec<String> {
 }
 
 /// What a row is called in messages.
-fn place(path: &str, index: usize) -> String {
-    format!("{path}: row {}", index + 1)
+fn place(path: &str, layout: &Layout, index: usize) -> String {
+    let what = if matches!(layout, Layout::Images { .. }) { "image" } else { "row" };
+    format!("{path}: {what} {}", index + 1)
 }
 
-/// What is wrong with a row, as it would be in a CSV. (Whether a pixel is one is for the data to say.)
-fn problem(row: &[f32], names: &[String], missing: Missing) -> Option<String> {
-    let is_wrong = |x: f32| x.is_infinite() || x.is_nan() && missing == Missing::Refuse;
-    let (name, x) = names.iter().zip(row).find(|(_, x)| is_wrong(**x))?;
+/// What is wrong with a row, as it would be in a CSV, or with an image.
+fn problem(row: &[f32], layout: &Layout, missing: Missing) -> Option<String> {
+    if matches!(layout, Layout::Images { .. }) {
+        let at = row.iter().position(|pixel| !(0.0..=255.0).contains(pixel))?;
+        return Some(format!("{}: {} is no pixel; pixels are from 0 to 255", layout.name(at), row[at]));
+    }
+    let is_wrong = |x: &f32| x.is_infinite() || x.is_nan() && missing == Missing::Refuse;
+    let at = row.iter().position(is_wrong)?;
+    let (name, x) = (layout.name(at), row[at]);
     let problem = if x.is_nan() { MISSING_VALUE.to_owned() } else { format!("{x} is not a finite number") };
     Some(format!("column {name:?}: {problem}"))
 }
 
 /// The columns of a model that was fitted on some columns of an array, or in another order, by their numbers; otherwise
 /// all there are.
-pub(crate) fn fitting(layout: Layout, values: Vec<f32>, model: &Layout) -> (Layout, Vec<f32>) {
-    let Layout::Table { columns } = &layout else { return (layout, values) };
+///
+/// # Errors
+/// More or fewer columns than the table of the fit had, if its columns had no names either.
+pub(crate) fn fitting(path: &str, array: Array, card: &Card) -> Result<(Layout, Vec<f32>)> {
+    let Array { layout, values, .. } = array;
+    let model = names(&card.features.layout);
+    let columns = match &layout {
+        Layout::Table { columns } if !model.is_empty() => columns,
+        _ => return Ok((layout, values)),
+    };
+    match card.origin.table {
+        // Numbers that were names say nothing of places.
+        Some(table) if table.named => return Ok((layout, values)),
+        Some(table) => check_count(path, (columns.len(), ""), table.columns, model.len())?,
+        None => {}
+    }
     let find = |name: &String| columns.iter().position(|column| column.name == *name);
-    match names(model).iter().map(find).collect::<Option<Vec<usize>>>() {
+    match model.iter().map(find).collect::<Option<Vec<usize>>>() {
         Some(chosen) if !chosen.iter().copied().eq(0..columns.len()) => {
             let kept = Layout::Table { columns: chosen.iter().map(|&place| columns[place].clone()).collect() };
-            (kept, select(&values, columns.len(), &chosen))
+            let values = select(&values, columns.len(), &chosen);
+            Ok((kept, values))
         }
-        _ => (layout, values),
+        _ => Ok((layout, values)),
     }
 }
 
@@ -147,6 +191,9 @@ fn member(bytes: &[u8], array: Option<&str>) -> Result<Vec<u8>> {
         (None, [_]) => Some(0),
         (None, _) => None,
     };
+    if names.is_empty() {
+        bail!("it holds no array");
+    }
     let Some(place) = place else {
         return usage(format!("name one of its arrays with --array: {}", columns::list(&names)));
     };
@@ -158,33 +205,50 @@ fn member(bytes: &[u8], array: Option<&str>) -> Result<Vec<u8>> {
 
 /// The shape and the numbers of an NPY file of any type of number.
 fn numbers(bytes: &[u8]) -> Result<Numbers> {
-    fn of<T: ReadableElement + Copy>(bytes: &[u8], convert: fn(T) -> f32) -> Result<Numbers, ReadNpyError> {
+    fn of<T: ReadableElement + Copy>(bytes: &[u8], exact: fn(T) -> f64) -> Result<Numbers, ReadNpyError> {
         let array = ArrayD::<T>::read_npy(Cursor::new(bytes))?;
-        Ok((array.shape().to_vec(), array.iter().map(|&value| convert(value)).collect()))
+        let shape = array.shape().to_vec();
+        let columns = match shape[..] {
+            [_] => 1,
+            [_, columns] => columns,
+            _ => 0,
+        };
+        let mut doubts = vec![Doubts::default(); columns];
+        let mut values = Vec::with_capacity(array.len());
+        for (index, &value) in array.iter().enumerate() {
+            let value = exact(value);
+            if columns > 0 {
+                doubts[index % columns].add(value);
+            }
+            values.push(value as f32);
+        }
+        Ok(Numbers { shape, values, doubts })
     }
     let mut content = bytes;
     let Header { type_descriptor, shape, .. } = Header::from_reader(&mut content).context("no whole NPY file")?;
     let kind = type_descriptor.to_string();
     let (size, read): (usize, Reader) = match kind.trim_matches(['\'', '<', '>', '|']) {
-        "f4" => (4, |bytes| of::<f32>(bytes, |x| x)),
-        "f8" => (8, |bytes| of::<f64>(bytes, |x| x as f32)),
-        "u1" => (1, |bytes| of::<u8>(bytes, f32::from)),
-        "i1" => (1, |bytes| of::<i8>(bytes, f32::from)),
-        "u2" => (2, |bytes| of::<u16>(bytes, f32::from)),
-        "i2" => (2, |bytes| of::<i16>(bytes, f32::from)),
-        "u4" => (4, |bytes| of::<u32>(bytes, |x| x as f32)),
-        "i4" => (4, |bytes| of::<i32>(bytes, |x| x as f32)),
-        "u8" => (8, |bytes| of::<u64>(bytes, |x| x as f32)),
-        "i8" => (8, |bytes| of::<i64>(bytes, |x| x as f32)),
-        "b1" => (1, |bytes| of::<bool>(bytes, |x| f32::from(u8::from(x)))),
+        "f4" => (4, |bytes| of::<f32>(bytes, f64::from)),
+        "f8" => (8, |bytes| of::<f64>(bytes, |x| x)),
+        "u1" => (1, |bytes| of::<u8>(bytes, f64::from)),
+        "i1" => (1, |bytes| of::<i8>(bytes, f64::from)),
+        "u2" => (2, |bytes| of::<u16>(bytes, f64::from)),
+        "i2" => (2, |bytes| of::<i16>(bytes, f64::from)),
+        "u4" => (4, |bytes| of::<u32>(bytes, f64::from)),
+        "i4" => (4, |bytes| of::<i32>(bytes, f64::from)),
+        "u8" => (8, |bytes| of::<u64>(bytes, |x| x as f64)),
+        "i8" => (8, |bytes| of::<i64>(bytes, |x| x as f64)),
+        "b1" => (1, |bytes| of::<bool>(bytes, |x| f64::from(u8::from(x)))),
         _ => bail!(
             "its numbers are of type {kind}, which is not read; save them as float32 (array.astype('float32'))",
             kind = cut(&kind)
         ),
     };
     // A damaged header may claim any number of rows: memory is not taken for more than there are.
-    let needed = shape.iter().try_fold(size, |needed, &count| needed.checked_mul(count));
-    if needed.is_none_or(|needed| needed > content.len()) {
+    let product = |least: usize| shape.iter().try_fold(size, |all, &count| all.checked_mul(count.max(least)));
+    let is_whole = product(0).is_some_and(|needed| needed <= content.len());
+    // Nor for the names of columns that have no row.
+    if !is_whole || shape.contains(&0) && product(1).is_none_or(|columns| columns > size * MOST_COLUMNS) {
         bail!("no whole NPY file: its {} bytes do not hold {shape:?} numbers of {size} bytes", content.len());
     }
     read(bytes).context("no whole NPY file")
@@ -196,9 +260,9 @@ pub(crate) fn labels(path: &Path) -> Result<Vec<bool>> {
     match by_ending(path) {
         Some(Format::Npy) => {
             let bytes = fs::read(path).with_context(|| format!("cannot read {name}"))?;
-            let (_, values) = numbers(&bytes).with_context(|| name.clone())?;
+            let Numbers { values, .. } = numbers(&bytes).with_context(|| name.clone())?;
             if let Some(index) = values.iter().position(|label| label.is_nan()) {
-                bail!("{}: the label is missing (NaN)", place(&name, index));
+                bail!("{name}: row {}: the label is missing (NaN)", index + 1);
             }
             Ok(values.into_iter().map(|label| label != 0.0).collect())
         }
@@ -214,8 +278,7 @@ pub(crate) fn labels(path: &Path) -> Result<Vec<bool>> {
 pub(crate) struct Memory {
     path: String,
     values: Vec<f32>,
-    /// Of columns; of pixels none.
-    names: Vec<String>,
+    layout: Layout,
     width: usize,
     labels: Option<Vec<bool>>,
     missing: Missing,
@@ -232,7 +295,7 @@ impl Memory {
         bad_lines: BadLines,
         labels: Labels,
     ) -> Result<Self> {
-        let (path, names, width) = (path.display().to_string(), names(&features.layout), features.layout.row_width());
+        let (path, layout, width) = (path.display().to_string(), features.layout.clone(), features.layout.row_width());
         let rows = values.len() / width;
         let labels = match labels {
             Labels::None => None,
@@ -240,7 +303,7 @@ impl Memory {
             Labels::List(labels) => bail!("{} labels, but {rows} rows", labels.len()),
             Labels::Column(..) | Labels::Folder(_) => return usage("labels of arrays are in a file: --labels"),
         };
-        Ok(Self { path, values, names, width, labels, missing: features.missing, bad_lines, row: 0 })
+        Ok(Self { path, values, layout, width, labels, missing: features.missing, bad_lines, row: 0 })
     }
 }
 
@@ -249,8 +312,8 @@ impl Source for Memory {
         let Some(row) = self.values.chunks_exact(self.width).nth(self.row) else { return Ok(Next::End) };
         let index = self.row;
         self.row += 1;
-        if let Some(problem) = problem(row, &self.names, self.missing) {
-            bad_line(self.bad_lines, &place(&self.path, index), &problem, LEAVE_OUT)?;
+        if let Some(problem) = problem(row, &self.layout, self.missing) {
+            bad_line(self.bad_lines, &place(&self.path, &self.layout, index), &problem, LEAVE_OUT)?;
             return Ok(Next::Skipped);
         }
         out.extend_from_slice(row);
@@ -273,8 +336,8 @@ mod tests {
             let array = ArrayD::from_shape_vec(vec![2, values.len() / 2], values).unwrap();
             let mut npy = Vec::new();
             ndarray_npy::WriteNpyExt::write_npy(&array, &mut npy).unwrap();
-            let (shape, values) = numbers(&npy).unwrap();
-            assert_eq!((shape, &values[..]), (vec![2, expected.len() / 2], expected));
+            let read = numbers(&npy).unwrap();
+            assert_eq!((read.shape, &read.values[..]), (vec![2, expected.len() / 2], expected));
             assert!(numbers(&npy[..npy.len() - 1]).is_err(), "cut short");
         }
         check(vec![1.5_f32, -2.0, 0.0, 9.0], &[1.5, -2.0, 0.0, 9.0]);
@@ -286,12 +349,16 @@ mod tests {
         let of_header = |text: &str| {
             let length = (text.len() as u16).to_le_bytes();
             let bytes = [&b"\x93NUMPY\x01\x00"[..], &length, text.as_bytes(), &[0; 8]].concat();
-            numbers(&bytes).unwrap_err().to_string()
+            numbers(&bytes).err().unwrap().to_string()
         };
         let half = of_header("{'descr': '<f2', 'fortran_order': False, 'shape': (2, 2), }\n");
         assert!(half.contains("of type '<f2'") && half.contains("float32"), "{half}");
         for rows in ["1000000000000", "18446744073709551615", "3"] {
             let text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, 1), }}\n");
+            assert!(of_header(&text).contains("its 8 bytes do not hold"), "{text}");
+        }
+        for shape in ["0, 1000000000000", "0, 1099511627776, 1099511627776"] {
+            let text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({shape}), }}\n");
             assert!(of_header(&text).contains("its 8 bytes do not hold"), "{text}");
         }
     }

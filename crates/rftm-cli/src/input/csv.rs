@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ::csv::ByteRecord;
 use anyhow::{Context, Result, anyhow, bail};
-use rftm::{Column, Features, Layout, Missing};
+use rftm::{Card, Column, Layout, Missing, SourceTable};
 use sha2::Sha256;
 
 use crate::args::{BadLines, FitArgs, Format, Header, ReadArgs};
@@ -14,7 +14,9 @@ use crate::input::columns::{Chosen, choose, find, list, unknown};
 use crate::input::doubts::Doubts;
 use crate::input::levels::Levels;
 use crate::input::text::Text;
-use crate::input::{ACROSS, Id, LEAVE_OUT, Labels, MISSING_VALUE, Next, Source, Values, bad_line, called, cut};
+use crate::input::{
+    ACROSS, Id, LEAVE_OUT, Labels, MISSING_VALUE, Next, Source, Values, bad_line, called, check_count, cut,
+};
 use crate::progress::Counter;
 
 /// What stands for a missing number, in lower case.
@@ -52,8 +54,9 @@ struct Records {
 }
 
 impl Records {
-    /// Reads the header, if there is one; a line with the names that a model knows is one.
-    fn open(path: &Path, format: Format, read: &ReadArgs, known: &[&str]) -> Result<Self> {
+    /// Reads the header, if there is one; a line with the names that a model knows is one. `named`: whether the model has
+    /// them from a header.
+    fn open(path: &Path, format: Format, read: &ReadArgs, known: &[&str], named: Option<bool>) -> Result<Self> {
         let label = called(path);
         let lines: Box<dyn Lines> = match format {
             #[cfg(feature = "parquet")]
@@ -68,7 +71,7 @@ impl Records {
             records.check_delimiter()?;
         }
         // Names are part of a Parquet file; they come as its first record.
-        records.read_header(if format.has_names() { Header::Yes } else { read.header }, known);
+        records.read_header(if format.has_names() { Header::Yes } else { read.header }, known, named);
         Ok(records)
     }
 
@@ -84,12 +87,12 @@ impl Records {
         }
     }
 
-    fn read_header(&mut self, header: Header, known: &[&str]) {
+    fn read_header(&mut self, header: Header, known: &[&str], named: Option<bool>) {
         let is_header = match header {
             Header::Yes => true,
             Header::No => false,
             Header::Auto => {
-                !self.record.iter().any(|cell| number(cell).is_some_and(f32::is_finite)) || self.holds(known)
+                !self.record.iter().any(|cell| number(cell).is_some_and(f32::is_finite)) || self.holds(known, named)
             }
         };
         if !is_header {
@@ -100,11 +103,12 @@ impl Records {
         self.names = self.record.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect();
     }
 
-    /// Whether the record holds all names that a model knows. Names that only number columns may as well be values.
-    fn holds(&self, known: &[&str]) -> bool {
+    /// Whether the record holds all names that a model knows. Names that only number columns may as well be values, unless
+    /// the model has them from a header.
+    fn holds(&self, known: &[&str], named: Option<bool>) -> bool {
         let numbers = |name: &&str| name.parse().is_ok_and(|number| (1..=self.record.len()).contains(&number));
         let found = |name: &&str| self.record.iter().any(|cell| cell == name.as_bytes());
-        !known.iter().all(numbers) && known.iter().all(found)
+        (named == Some(true) || !known.iter().all(numbers)) && known.iter().all(found)
     }
 
     /// Before a fit on a file without a header: a header whose names are numbers would be trained on.
@@ -209,6 +213,9 @@ fn value(cell: &[u8], levels: &mut Option<Levels>, missing: Missing) -> std::res
         (false, Some(levels)) => Ok(levels.number(text(cell)?)),
         (false, None) => match number(cell) {
             Some(value) if value.is_finite() => Ok(value),
+            // As some programs write it, with a sign.
+            Some(value) if value.is_nan() && missing == Missing::Refuse => Err(MISSING_VALUE.to_owned()),
+            Some(value) if value.is_nan() => Ok(value),
             Some(_) => Err(format!("{:?} is not a finite number", shown(cell))),
             None => Err(format!("{:?} is not a number{}", shown(cell), broken([cell]))),
         },
@@ -225,8 +232,9 @@ fn broken<'a>(cells: impl IntoIterator<Item = &'a [u8]>) -> &'static str {
 const FIT_HINT: &str = "use --categorical or --exclude for a column of text, --bad-lines skip to leave such lines out";
 
 /// All rows, for a fit.
-pub(crate) fn load(args: &FitArgs, format: Format) -> Result<(Layout, Vec<f32>, Sha256)> {
-    let mut records = Records::open(&args.input, format, &args.read, &[])?;
+pub(crate) fn load(args: &FitArgs, format: Format) -> Result<(Layout, Vec<f32>, Sha256, SourceTable)> {
+    let mut records = Records::open(&args.input, format, &args.read, &[], None)?;
+    let table = SourceTable { columns: records.names.len(), named: records.first.is_none() };
     if let (Header::Auto, Some(first)) = (args.read.header, &records.first) {
         records.check_headerless(first)?;
     }
@@ -267,7 +275,7 @@ pub(crate) fn load(args: &FitArgs, format: Format) -> Result<(Layout, Vec<f32>, 
     };
     let columns = cells.into_iter().map(column).collect();
     let hash = records.lines.hash()?;
-    Ok((Layout::Table { columns }, values, hash))
+    Ok((Layout::Table { columns }, values, hash, table))
 }
 
 /// Rows like those of a fit, one by one.
@@ -280,15 +288,15 @@ pub(crate) struct Table {
     row: u64,
 }
 
-pub(crate) fn open(path: &Path, format: Format, read: &ReadArgs, features: &Features, labels: Labels) -> Result<Table> {
+pub(crate) fn open(path: &Path, format: Format, read: &ReadArgs, card: &Card, labels: Labels) -> Result<Table> {
+    let (features, table) = (&card.features, card.origin.table);
     let columns: Vec<Column> = match &features.layout {
         Layout::Table { columns } => columns.clone(),
         Layout::Series { columns, .. } => columns.iter().map(Column::number).collect(),
         Layout::Images { .. } => bail!("the model was fitted on {}", features.layout),
     };
     let known: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-    let records = Records::open(path, format, read, &known)?;
-    let cells = match_columns(&records, &columns)?;
+    let records = Records::open(path, format, read, &known, table.map(|table| table.named))?;
     let label = match labels {
         Labels::Column(name, values) => match records.find(&name)? {
             Some(at) => Some((at, values)),
@@ -297,12 +305,35 @@ pub(crate) fn open(path: &Path, format: Format, read: &ReadArgs, features: &Feat
         Labels::None => None,
         Labels::Folder(_) | Labels::List(_) => return usage("name the column of labels with --label"),
     };
+    let label_at = label.as_ref().map(|(at, _)| *at);
+    let cells = match_columns(&records, &columns, table, label_at)?;
     Ok(Table { records, cells, missing: features.missing, bad_lines: read.bad_lines, label, row: 0 })
 }
 
-/// Finds the columns of a model: by name, or, in a file without a header that has exactly as many, by place.
-fn match_columns(records: &Records, columns: &[Column]) -> Result<Vec<Cell>> {
-    let places = columns.iter().map(|column| records.find(&column.name)).collect::<Result<Vec<_>>>()?;
+/// Finds the columns of a model: by name, or, in a file without a header that has exactly as many, by place. Those that never
+/// had names are found by their numbers, in a file of as many columns as that of the fit, beside a label behind them.
+fn match_columns(
+    records: &Records,
+    columns: &[Column],
+    table: Option<SourceTable>,
+    label: Option<usize>,
+) -> Result<Vec<Cell>> {
+    let (count, headerless) = (records.names.len(), records.first.is_some());
+    if let Some(SourceTable { columns: fitted, named: false }) = table
+        && headerless
+    {
+        let found = match label {
+            Some(at) if at >= fitted => (count - 1, " beside the label"),
+            _ => (count, ""),
+        };
+        check_count(&records.label, found, fitted, columns.len())?;
+    }
+    // Numbers that were names say nothing of places.
+    let find = |column: &Column| match table {
+        Some(SourceTable { named: true, .. }) if headerless => Ok(None),
+        _ => records.find(&column.name),
+    };
+    let places = columns.iter().map(find).collect::<Result<Vec<_>>>()?;
     let by_place = places.contains(&None);
     if by_place && (records.first.is_none() || records.names.len() != columns.len()) {
         let (label, found, needed) = (&records.label, records.names.len(), columns.len());

@@ -25,7 +25,14 @@ impl Doubts {
     /// Takes the text of a cell into account; a number or not.
     pub(crate) fn note(&mut self, cell: &[u8]) {
         let number = std::str::from_utf8(cell).ok().and_then(|text| text.parse::<f64>().ok());
-        let Some(x) = number.filter(|x| x.is_finite()) else { return };
+        number.into_iter().for_each(|x| self.add(x));
+    }
+
+    /// Takes a number into account; one that is missing is none.
+    pub(crate) fn add(&mut self, x: f64) {
+        if !x.is_finite() {
+            return;
+        }
         self.rounded |= f64::from(x as f32) != x;
         let (low, high) = self.range.unwrap_or((x, x));
         self.range = Some((low.min(x), high.max(x)));

@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use image::imageops::FilterType;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use rftm::Layout;
 use sha2::{Digest, Sha256};
 
 use crate::args::{BadLines, ReadArgs};
 use crate::exit::usage;
-use crate::input::{Id, Labels, Next, Source};
+use crate::input::{Id, Labels, Next, Source, jpeg};
 use crate::progress::Counter;
 
 const ENDINGS: [&str; 3] = ["png", "jpg", "jpeg"];
@@ -72,7 +72,11 @@ fn read(path: &Path, size: Option<[u32; 2]>, hash: Option<&mut Sha256>) -> Resul
         hash.update(&bytes);
     }
     // The content decides, not the ending.
-    let reader = ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format().with_context(name)?;
+    let reader = ImageReader::new(std::io::Cursor::new(&bytes)).with_guessed_format().with_context(name)?;
+    // Its decoder makes up what is missing.
+    if reader.format() == Some(ImageFormat::Jpeg) && !jpeg::is_whole(&bytes) {
+        bail!("{}: the JPEG is cut short: it does not come to its end mark", name());
+    }
     let mut decoder = reader.into_decoder().with_context(name)?;
     Limits::default().reserve(decoder.total_bytes()).with_context(name)?;
     // A camera that was held upright says so beside the pixels; if what it says cannot be read, they stay as they are.
@@ -205,18 +209,17 @@ impl Folder {
         let [channels, height, width] = self.shape;
         let size = self.resize.then_some([width as u32, height as u32]);
         let mut image = read(file, size, None)?;
-        // Grey is a colour, too; the other way would lose what the model was fitted on.
-        if image.shape[0] == 1 && channels == 3 {
-            image = Pixels { shape: [3, image.shape[1], image.shape[2]], values: image.values.repeat(3) };
-        }
-        // Nor is it a colour that nothing shines through.
-        let opaque = image.values.len() / image.shape[0] * channels;
-        if image.shape[0] == channels + 1
-            && matches!(channels, 1 | 3)
+        // That nothing shines through is no colour.
+        let opaque = image.values.len() / image.shape[0] * (image.shape[0] - 1);
+        if matches!((image.shape[0], channels), (2 | 4, 1 | 3))
             && image.values[opaque..].iter().all(|&alpha| alpha == 255.0)
         {
             image.values.truncate(opaque);
-            image.shape[0] = channels;
+            image.shape[0] -= 1;
+        }
+        // Grey is one, too; the other way would lose what the model was fitted on.
+        if image.shape[0] == 1 && channels == 3 {
+            image = Pixels { shape: [3, image.shape[1], image.shape[2]], values: image.values.repeat(3) };
         }
         if image.shape != self.shape {
             let help = if image.shape[0] == channels { "; --resize resizes it" } else { "" };

@@ -6,6 +6,9 @@ use anyhow::{Result, bail};
 const ANOMALOUS: [&str; 6] = ["1", "true", "yes", "anomaly", "anomalous", "1.0"];
 const NORMAL: [&str; 5] = ["0", "false", "no", "normal", "0.0"];
 
+/// What stands for a missing label, in lower case. ("None" may well be the name of what is no attack.)
+const MISSING: [&str; 5] = ["nan", "na", "n/a", "null", "?"];
+
 /// Where the labels are.
 #[derive(Debug, Clone, Default)]
 pub(crate) enum Labels {
@@ -39,6 +42,11 @@ impl Values {
             Self::Anomalous(values) if among(values) => Ok(true),
             Self::Normal(values) if among(values) => Ok(false),
             _ if cell.is_empty() => bail!("the label is empty: neither normal nor anomalous"),
+            _ if MISSING.contains(&lower.as_str()) => {
+                bail!(
+                    "the label is missing ({cell:?}): neither normal nor anomalous; --anomaly or --normal may name it"
+                )
+            }
             Self::Anomalous(_) => Ok(false),
             Self::Normal(_) => Ok(true),
             Self::Usual if ANOMALOUS.contains(&lower.as_str()) => Ok(true),
@@ -76,6 +84,11 @@ mod tests {
             ("normal", normal("normal"), Some(false)),
             ("", normal("normal"), None),
             ("", normal(""), Some(false)),
+            ("NA", anomalous("1"), None),
+            ("nan", normal("0"), None),
+            ("NULL", Values::Usual, None),
+            ("NA", anomalous("NA"), Some(true)),
+            ("none", anomalous("dos"), Some(false)),
         ] {
             assert_eq!(values.is_anomaly(cell).ok(), expected, "{cell:?} of {values:?}");
         }

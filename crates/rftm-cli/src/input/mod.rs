@@ -5,6 +5,7 @@ mod columns;
 pub(crate) mod csv;
 mod doubts;
 pub(crate) mod images;
+mod jpeg;
 mod labels;
 mod levels;
 #[cfg(feature = "parquet")]
@@ -16,7 +17,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
-use rftm::{Column, Data, Features, Layout, Origin};
+use rftm::{Card, Column, Data, Layout, Origin, SourceTable};
 use sha2::{Digest, Sha256};
 
 use crate::args::{BadLines, FitArgs, Format, Header, ReadArgs};
@@ -180,12 +181,25 @@ pub(crate) fn load(args: &FitArgs) -> Result<(Data, Origin)> {
         _ => {}
     }
     check_flags(path, format, &args.read, args.resize.is_some())?;
-    let (layout, values, hash) = match format {
-        Format::Images => images::load(path, args.resize, args.read.bad_lines, &Counter::new("images", &args.read))?,
-        Format::Npy | Format::Npz | Format::Idx => {
-            arrays::choose(arrays::load(path, format, args.read.array.as_deref())?, args)?
+    let (layout, values, hash, table) = match format {
+        Format::Images => {
+            let counter = Counter::new("images", &args.read);
+            let (layout, values, hash) = images::load(path, args.resize, args.read.bad_lines, &counter)?;
+            (layout, values, hash, None)
         }
-        table => csv::load(args, table)?,
+        Format::Npy | Format::Npz | Format::Idx => {
+            let array = arrays::load(path, format, args.read.array.as_deref())?;
+            let table = match &array.layout {
+                Layout::Table { columns } => Some(SourceTable { columns: columns.len(), named: false }),
+                _ => None,
+            };
+            let (layout, values, hash) = arrays::choose(array, args)?;
+            (layout, values, hash, table)
+        }
+        text => {
+            let (layout, values, hash, table) = csv::load(args, text)?;
+            (layout, values, hash, Some(table))
+        }
     };
     let layout = match (layout, args.window) {
         (layout, None) => layout,
@@ -199,35 +213,29 @@ pub(crate) fn load(args: &FitArgs) -> Result<(Data, Origin)> {
         (_, Some(_)) => return usage("--window is for rows of numbers, not for images"),
     };
     let data = Data::new(layout, values).with_context(|| path.display().to_string())?;
-    Ok((data, Origin { source, sha256: hex(hash) }))
+    Ok((data, Origin { source, sha256: hex(hash), table }))
 }
 
 /// The rows of data like those of the fit, one by one.
-pub(crate) fn open(
-    path: &Path,
-    read: &ReadArgs,
-    resize: bool,
-    features: &Features,
-    labels: Labels,
-) -> Result<Box<dyn Source>> {
-    let format = format(path, read)?;
+pub(crate) fn open(path: &Path, read: &ReadArgs, resize: bool, card: &Card, labels: Labels) -> Result<Box<dyn Source>> {
+    let (format, features) = (format(path, read)?, &card.features);
     check_flags(path, format, read, resize)?;
     let images = match features.layout {
         Layout::Images { channels, height, width } => Some([channels, height, width]),
         _ => None,
     };
     let source: Box<dyn Source> = match (format, images) {
-        (table, None) if table.is_table() => Box::new(csv::open(path, table, read, features, labels)?),
+        (table, None) if table.is_table() => Box::new(csv::open(path, table, read, card, labels)?),
         (Format::Images, Some(shape)) => Box::new(images::open(path, shape, resize, read, labels)?),
         (Format::Npy | Format::Npz | Format::Idx, _) => {
-            let (layout, values, _) = arrays::load(path, format, read.array.as_deref())?;
+            let array = arrays::load(path, format, read.array.as_deref())?;
             if let Layout::Table { columns } = &features.layout
                 && let Some(column) = columns.iter().find(|column| column.levels.is_some())
             {
                 let (path, name) = (path.display(), &column.name);
                 return Err(anyhow!("{path}: column {name:?} of the model is of categories, which arrays cannot name"));
             }
-            let (layout, values) = arrays::fitting(layout, values, &features.layout);
+            let (layout, values) = arrays::fitting(&path.display().to_string(), array, card)?;
             let fits = match (&layout, images) {
                 (Layout::Images { channels, height, width }, Some(shape)) => [*channels, *height, *width] == shape,
                 (Layout::Table { columns }, None) => columns.len() == features.layout.row_width(),
@@ -245,6 +253,18 @@ pub(crate) fn open(
         }
     };
     Ok(source)
+}
+
+/// Refuses a table without names that has neither the columns of the one that a model was fitted on nor just those that the
+/// model uses: a column more may shift all others.
+fn check_count(name: &str, (found, beside): (usize, &str), fitted: usize, used: usize) -> Result<()> {
+    if found == fitted || found == used {
+        return Ok(());
+    }
+    bail!(
+        "{name} has {found} columns without names{beside}, the model was fitted on a table of {fitted}, so which is which cannot be \
+         told: give it the same columns, or fit on a file with a header"
+    )
 }
 
 /// Columns of numbers without names: numbered from 1.

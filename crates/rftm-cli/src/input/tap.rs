@@ -27,8 +27,21 @@ pub(crate) struct Passed {
     begin: u64,
     first_line: u64,
     broken: u64,
-    /// Of each whole record that the parser has not given yet where it ends, and its first line.
-    whole: VecDeque<(u64, u64)>,
+    /// Lines that were blank between the record before it and this one, and the line on which that one ended; before the
+    /// first record none.
+    blank: u64,
+    last_line: Option<u64>,
+    /// Of each whole record that the parser has not given yet where it ends.
+    whole: VecDeque<(u64, Place)>,
+}
+
+/// Where a record stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Place {
+    /// Its first line.
+    pub(crate) line: u64,
+    /// Blank lines between the record before it and this one.
+    pub(crate) blank: u64,
 }
 
 /// Where in a record the next byte is.
@@ -43,15 +56,15 @@ enum At {
 }
 
 impl Passed {
-    /// The parser gave the record that ends at a byte; gives its first line. The parser's own count is behind where lines
-    /// end in two bytes, or are blank.
-    pub(crate) fn given(&mut self, end: u64) -> u64 {
-        let mut line = self.first_line;
-        while let Some(&(_, first_line)) = self.whole.front().filter(|(other, _)| *other <= end) {
-            line = first_line;
+    /// The parser gave the record that ends at a byte; says where it stands. The parser's own count is behind where lines end
+    /// in two bytes, or are blank.
+    pub(crate) fn given(&mut self, end: u64) -> Place {
+        let mut place = self.place();
+        while let Some(&(_, other)) = self.whole.front().filter(|(other, _)| *other <= end) {
+            place = other;
             self.whole.pop_front();
         }
-        line
+        place
     }
 
     /// Whether the parser has no whole record at hand.
@@ -59,9 +72,9 @@ impl Passed {
         self.whole.is_empty()
     }
 
-    /// The first line of the record that is passing.
-    pub(crate) fn first_line(&self) -> u64 {
-        self.first_line
+    /// Where the record that is passing stands.
+    pub(crate) fn place(&self) -> Place {
+        Place { line: self.first_line, blank: self.blank }
     }
 
     fn follow(&mut self, chunk: &[u8]) -> io::Result<()> {
@@ -83,10 +96,14 @@ impl Passed {
             match (before, self.at) {
                 // A blank line is no record.
                 (At::Record, At::Record) => self.begin = self.bytes,
-                (At::Record, _) => (self.first_line, self.broken) = (self.line, 0),
+                (At::Record, _) => {
+                    self.blank = self.last_line.map_or(0, |last| self.line.saturating_sub(last + 1));
+                    (self.first_line, self.broken) = (self.line, 0);
+                }
                 (_, At::Record) => {
                     self.begin = self.bytes;
-                    self.whole.push_back((self.bytes, self.first_line));
+                    self.last_line = Some(self.line);
+                    self.whole.push_back((self.bytes, self.place()));
                 }
                 _ => self.broken += u64::from(byte == b'\n'),
             }
@@ -113,6 +130,8 @@ impl<R> Tap<R> {
             begin: 0,
             first_line: 1,
             broken: 0,
+            blank: 0,
+            last_line: None,
             whole: VecDeque::new(),
         }));
         (Self { inner, passed: Rc::clone(&passed) }, passed)
@@ -156,13 +175,31 @@ mod tests {
                 let mut parser = builder.has_headers(false).flexible(true).buffer_capacity(size).from_reader(tap);
                 let (mut record, mut given) = (csv::ByteRecord::new(), Vec::new());
                 while parser.read_byte_record(&mut record).unwrap_or(false) {
-                    given.push(passed.borrow_mut().given(parser.position().byte()));
+                    given.push(passed.borrow_mut().given(parser.position().byte()).line);
                     assert!(size > 1 || passed.borrow().is_drained(), "{text:?}");
                 }
                 assert!(passed.borrow().is_drained(), "{text:?}");
                 // The last of those with an open quote ends in an error.
                 assert_eq!(given, lines[..lines.len() - usize::from(text.ends_with("\"4\n"))], "{text:?}");
             }
+        }
+    }
+
+    #[test]
+    fn blank_lines_between_records_are_counted() {
+        for (text, blank) in [
+            ("x\n1\n\n3\n", &[0, 0, 1][..]),
+            ("\n\nx\r\n1\r\n\r\n\r\n3\n\n", &[0, 0, 2]),
+            ("\"a\n\nb\"\n1\n", &[0, 0]),
+            ("x\r1\r\n2", &[0, 0, 0]),
+        ] {
+            let (tap, passed) = Tap::new(text.as_bytes(), b',');
+            let mut parser = csv::ReaderBuilder::new().has_headers(false).from_reader(tap);
+            let (mut record, mut given) = (csv::ByteRecord::new(), Vec::new());
+            while parser.read_byte_record(&mut record).unwrap() {
+                given.push(passed.borrow_mut().given(parser.position().byte()).blank);
+            }
+            assert_eq!(given, blank, "{text:?}");
         }
     }
 
