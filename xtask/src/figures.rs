@@ -15,7 +15,7 @@ use crate::data::{self, Download};
 use crate::output::print;
 use crate::paths::{LOOK, Origin, RESULTS, is_committed};
 use crate::progress::Trainings;
-use crate::reproduce::{INTERRUPTED, listen_for_stops};
+use crate::reproduce::{CELLS_FAILED, INTERRUPTED, listen_for_stops};
 
 /// `--only figures` is all of them.
 const ALL: &str = "figures";
@@ -110,7 +110,11 @@ pub(crate) fn run(
         tell!("these failed; the same command tries them again:");
         captured.failures.iter().for_each(|failure| tell!("  {failure}"));
     }
-    Ok(if drawn? && captured.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(match (drawn?, captured.failures.is_empty()) {
+        (true, true) => ExitCode::SUCCESS,
+        (_, false) => ExitCode::from(CELLS_FAILED),
+        (false, true) => ExitCode::FAILURE,
+    })
 }
 
 /// The folder of the weights for figures in `out`.

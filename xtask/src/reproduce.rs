@@ -28,7 +28,7 @@ pub(crate) const INTERRUPTED: u8 = 130;
 
 /// The exit code of a run of which some cells failed: to try those again without a change gives the same, unlike 1, which a
 /// run ends with that could not go on.
-const CELLS_FAILED: u8 = 3;
+pub(crate) const CELLS_FAILED: u8 = 3;
 
 /// Epochs of a look at glyphs. They are few and soon through, and the models part late: after 12 epochs RFTM is not ahead of
 /// the plain autoencoder yet (AUROC over classes 0, 1 and 9: 52.7 and 53.9), after 60 it is (73.9 and 68.7).

@@ -181,6 +181,22 @@ fn a_smoke_run_goes_all_the_way_and_its_results_can_be_reported_again() {
     assert!(code == 0 && error.contains("nothing to run: all 2 cells are in the ledger"), "{error}");
 }
 
+/// Who starts runs again and again has to tell a cell that fails from a run that could not go on.
+#[test]
+fn a_failed_cell_has_a_code_of_its_own_and_is_tried_again() {
+    let folder = empty();
+    let command = "reproduce --dataset glyphs --class 0 --model ae --max-epochs 1 --offline --out out";
+    let (_, out, _) = run(folder.path(), &format!("{command} --dry-run"));
+    let checkpoint = folder.path().join("out/checkpoints").join(out.split_whitespace().next().unwrap());
+    fs::create_dir_all(&checkpoint).unwrap();
+    fs::write(checkpoint.join("training.safetensors"), "no checkpoint").unwrap();
+    let (code, _, error) = run(folder.path(), command);
+    assert_eq!(code, 3, "{error}");
+    assert!(error.contains("1 cells failed (see above); the same command tries them again"), "{error}");
+    let (code, _, error) = run(folder.path(), command);
+    assert_eq!(code, 0, "{error}");
+}
+
 #[test]
 fn an_unwritable_results_folder_is_an_error_before_any_training() {
     let folder = empty();
@@ -211,7 +227,7 @@ fn figures_that_fail_are_named_at_the_end() {
     fs::create_dir_all(folder.path().join("out")).unwrap();
     fs::write(folder.path().join("out/ledger.jsonl"), "").unwrap();
     let (code, _, error) = run(folder.path(), "reproduce --only fig5,fig7,auroc --offline --out out");
-    assert_eq!(code, 1, "{error}");
+    assert_eq!(code, 3, "{error}");
     assert!(error.contains("mnist not found") && error.contains("wrote out/report.html"), "{error}");
     let (_, end) = error.split_once("these failed").unwrap();
     for model in ["ae", "memae", "mnad", "rftm"] {

@@ -51,7 +51,7 @@ Columns of the output: row (from 1, the header does not count; image: its file; 
 (higher = more anomalous), p_value (conformal), anomaly (1 if the score exceeds the threshold).
 Rows are scored 256 at a time, or as soon as the input has no whole row at hand; each batch is flushed. If the input is -
 or a pipe and the output FILE, scores grow in FILE.partial, which becomes FILE when the input ends, and stays on an error;
-the next run moves it to FILE.partial.1.
+the next run moves it to FILE.partial.1, or the first number that is free.
 Columns are found by the names in the header, in any order; further columns are ignored. Without a header they are found by
 their places, and must be as many as in the fit.")]
     Score(ScoreArgs),
@@ -90,9 +90,10 @@ Examples:
   rftm export m.rftm -o m.onnx
   python -c 'import onnxruntime as o; print(o.InferenceSession(\"m.onnx\").run(None, {\"input\": rows}))'
 
-Input `input`: float32, (batch, columns) in the order and units of the training data (a category is an indicator for each of
-its values, a window its rows one after the other), or (batch, channels, height, width) with pixels 0 to 255. Outputs `score` (batch), higher = more anomalous, and `reconstruction`. Scaling is in the graph;
-threshold and names of the inputs (rftm.inputs) are in its metadata.")]
+Input `input`: float32, (batch, columns) in the order and units of the training data (of categories an indicator each, and one
+for anything else; of a window its rows one after the other), or (batch, channels, height, width) with pixels 0 to 255.
+Outputs `score` (batch), higher = more anomalous, and `reconstruction`. Scaling is in the graph; threshold and names of the
+inputs (rftm.inputs) are in its metadata.")]
     Export(ExportArgs),
     /// Show what is in a model file.
     #[command(after_help = "\
@@ -318,7 +319,7 @@ pub(crate) struct EvalArgs {
     /// The column of labels of a CSV.
     #[arg(long, value_name = "NAME")]
     pub(crate) label: Option<String>,
-    /// The labels of anomalies, separated by commas; all others are normal.
+    /// The labels of anomalies, separated by commas; all others are normal, but for missing ones.
     #[arg(long, value_name = "VALUES", requires = "label", conflicts_with = "normal")]
     pub(crate) anomaly: Option<String>,
     /// With --label the labels of normal rows, separated by commas. Of images the subfolder of normal ones, with all below

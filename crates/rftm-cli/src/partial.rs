@@ -1,7 +1,7 @@
 //! Results of an input that may be endless.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 /// A file that grows as FILE.partial, where it can be followed, and becomes FILE when it is whole.
@@ -23,8 +23,7 @@ impl Partial {
         let becomes = link.unwrap_or_else(|_| path.to_owned());
         let mut grows = becomes.clone().into_os_string();
         grows.push(".partial");
-        keep(Path::new(&grows))?;
-        let file = File::create(&grows)?;
+        let file = fresh(Path::new(&grows))?;
         if let Ok(before) = before {
             file.set_permissions(before.permissions())?;
         }
@@ -42,10 +41,27 @@ impl Partial {
     }
 }
 
-/// Moves the scores of a run that did not end out of the way: a service that starts again has made them.
-fn keep(grows: &Path) -> io::Result<()> {
-    if !fs::metadata(grows).is_ok_and(|before| before.is_file() && before.len() > 0) {
-        return Ok(());
+/// The file to grow, empty and locked against other runs. The scores of a run that did not end are moved out of the way: a
+/// service that starts again has made them.
+fn fresh(grows: &Path) -> io::Result<File> {
+    let open = || {
+        let file = File::options().read(true).append(true).create(true).open(grows)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => {
+                Err(io::Error::other(format!("another run is writing {}", grows.display())))
+            }
+            // Some network file systems know no locks.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(file),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    };
+    let file = open()?;
+    let mut lines = BufReader::new(&file).split(b'\n').skip(1);
+    if lines.next().transpose()?.is_none() {
+        // Nothing, or nothing but the header.
+        file.set_len(0)?;
+        return Ok(file);
     }
     let name = |number: u32| {
         let mut name = grows.as_os_str().to_owned();
@@ -56,7 +72,7 @@ fn keep(grows: &Path) -> io::Result<()> {
     let free = free.ok_or_else(|| io::Error::from(io::ErrorKind::AlreadyExists))?;
     fs::rename(grows, &free)?;
     // Standard error may be closed; nothing is lost all the same.
-    let (grows, free) = (grows.display(), free.display());
-    let _ = writeln!(io::stderr(), "rftm: {grows} is of a run that did not end; it is now {free}");
-    Ok(())
+    let _ =
+        writeln!(io::stderr(), "rftm: {} is of a run that did not end; it is now {}", grows.display(), free.display());
+    open()
 }

@@ -95,11 +95,13 @@ fn columns_without_names_must_be_as_many_as_in_the_fit() {
     };
     folder.write("labelled.csv", labelled("0001"));
     assert!(folder.ok("eval m.rftm labelled.csv --label 5").contains("45 normal, 15 anomalous"));
+    folder.ok("fit five.npy -o first.rftm --epochs 1 --exclude 5");
+    assert!(folder.ok("eval first.rftm labelled.csv --label 5").contains("45 normal, 15 anomalous"));
     let message = folder.fails("eval m.rftm labelled.csv --label 1", 2);
     assert!(message.contains("knows the answer"), "{message}");
     folder.write("more.csv", labelled("0001").replace('\n', ",7\n"));
     let message = folder.fails("eval m.rftm more.csv --label 5", 1);
-    assert!(message.contains("more.csv has 5 columns without names beside the label, the model"), "{message}");
+    assert!(message.contains("more.csv has 6 columns without names, the model"), "{message}");
 }
 
 #[test]
@@ -122,6 +124,11 @@ fn bad_images_of_an_array_are_left_out_as_rows_are() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("images.npy: image 5: channel 0, y 0, x 0: 300 is no pixel") && said.contains("left out"));
     assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 59);
+    // One that is no image does not make pixels from 0 to 1 pixels.
+    let unit = images.mapv(|pixel| if pixel > 255.0 { 0.5 } else { pixel / 255.0 });
+    unit.write_npy(File::create(folder.path("unit.npy")).unwrap()).unwrap();
+    let message = folder.fails("score m.rftm unit.npy --bad-lines skip", 1);
+    assert!(message.contains("multiply those from 0 to 1 by 255"), "{message}");
     let table = folder.fails("fit images.npy -o n.rftm --columns 1", 2);
     assert!(table.contains("images.npy has images, no columns"), "{table}");
     array(&folder, "table.npy", 4);

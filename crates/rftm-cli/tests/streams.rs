@@ -330,6 +330,10 @@ fn a_blank_line_of_one_column_is_a_missing_value() {
     folder.write("gaps.csv", format!("x\n\n{column}"));
     let message = folder.fails("fit gaps.csv -o n.rftm --window 3", 1);
     assert!(message.contains("gaps.csv:2: column \"x\": the value is missing"), "{message}");
+    // A title before a table is no column.
+    folder.write("title.csv", "Report of May\n\nx,y\n1,2\n");
+    let message = folder.fails("fit title.csv -o n.rftm", 1);
+    assert!(message.contains("title.csv:3: 2 cells, but the first line has 1"), "{message}");
     // With more columns it is no row, as for any reader of CSV.
     folder.write("two.csv", sums(60).replacen('\n', "\n\n", 9));
     folder.ok("fit two.csv -o t.rftm --epochs 1");
@@ -340,13 +344,47 @@ fn a_blank_line_of_one_column_is_a_missing_value() {
 fn scores_of_a_run_that_did_not_end_are_kept() {
     let folder = fitted();
     for number in 1..3 {
-        folder.write("out.csv.partial", format!("of run {number}"));
+        folder.write("out.csv.partial", format!("row,score\nof run {number}"));
         let output = folder.rftm("score m.rftm - -o out.csv").write_stdin(sums(5)).assert().success();
         let said = String::from_utf8(output.get_output().stderr.clone()).unwrap();
         assert!(said.contains(&format!("did not end; it is now out.csv.partial.{number}")), "{said}");
-        assert_eq!(folder.read(&format!("out.csv.partial.{number}")), format!("of run {number}"));
+        assert_eq!(folder.read(&format!("out.csv.partial.{number}")), format!("row,score\nof run {number}"));
     }
+    // A header alone is no score.
+    for _ in 0..2 {
+        folder.rftm("score m.rftm - -o out.csv").write_stdin("x,y,sum\nbad,1,2\n").assert().code(1);
+    }
+    assert!(!folder.path("out.csv.partial.3").exists());
     assert_eq!(folder.read("out.csv").lines().count(), 6);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_stream_replaces_no_protected_file() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = fitted();
+    folder.write("out.csv", "what was there");
+    std::fs::set_permissions(folder.path("out.csv"), std::fs::Permissions::from_mode(0o444)).unwrap();
+    let output = folder.rftm("score m.rftm - -o out.csv").write_stdin(sums(5)).assert().code(1);
+    let said = String::from_utf8(output.get_output().stderr.clone()).unwrap();
+    assert!(said.contains("cannot write out.csv"), "{said}");
+    assert_eq!(folder.read("out.csv"), "what was there");
+}
+
+#[cfg(unix)]
+#[test]
+fn two_runs_do_not_share_a_file() {
+    let folder = fitted();
+    let mut first = folder.process("score m.rftm - -o out.csv").stdin(Stdio::piped()).spawn().unwrap();
+    first.stdin.as_mut().unwrap().write_all(b"x,y,sum\n1,2,3\n").unwrap();
+    has_lines(&folder, "out.csv.partial", 2);
+    let output = folder.rftm("score m.rftm - -o out.csv").write_stdin(sums(5)).assert().code(1);
+    let said = String::from_utf8(output.get_output().stderr.clone()).unwrap();
+    assert!(said.contains("another run is writing out.csv.partial"), "{said}");
+    drop(first.stdin.take());
+    assert_eq!(wait(&mut first), Some(0));
+    assert_eq!(folder.read("out.csv").lines().count(), 2);
     assert!(!folder.path("out.csv.partial").exists());
 }
 

@@ -87,7 +87,8 @@ pub fn merge(inputs: &[PathBuf], out: &Path) -> Result<Merged> {
                 }
                 Some((first, sources)) => match conflict(first, sources[0], record, input) {
                     Some(conflict) => merged.conflicts.push(conflict),
-                    None => sources.push(input),
+                    None if first.finished().is_some() == record.finished().is_some() => sources.push(input),
+                    None => {}
                 },
             }
         }

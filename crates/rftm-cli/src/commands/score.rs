@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
-use rftm::{Detector, Layout, write_atomic};
+use rftm::{Detector, Layout, check_writable, write_atomic};
 
 use crate::args::{ReadArgs, ScoreArgs};
 use crate::exit::Interrupted;
@@ -63,6 +63,7 @@ fn write_whole(job: Job) -> Result<()> {
 fn write_partial(job: Job) -> Result<()> {
     let name = job.args.output.as_path();
     let refuse = |error| cannot_write(name, error);
+    check_writable(name)?;
     let Some(mut partial) = Partial::create(name).map_err(refuse)? else {
         let mut file = File::options().write(true).open(name).map_err(refuse)?;
         return job.write(Out { name, writer: &mut file }, None);

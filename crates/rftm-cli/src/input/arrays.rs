@@ -79,7 +79,8 @@ pub(crate) fn load(path: &Path, format: Format, array: Option<&str>) -> Result<A
 /// have fractions below 1, and is scored and explained in parts of the whole. Rounded, it has no unit to be mistaken.
 fn settle_dark(values: &mut [f32], width: usize) {
     let is_unit = |pixel: &f32| (0.0..=1.0).contains(pixel);
-    if !values.iter().all(is_unit) {
+    // What is no pixel says nothing about the others.
+    if values.iter().filter(|pixel| (0.0..=255.0).contains(*pixel)).any(|pixel| !is_unit(pixel)) {
         let dark = values.chunks_exact_mut(width.max(1)).filter(|image| image.iter().all(is_unit));
         dark.flatten().for_each(|pixel| *pixel = pixel.round());
     }
@@ -161,7 +162,7 @@ pub(crate) fn fitting(path: &str, array: Array, card: &Card) -> Result<(Layout, 
     match card.origin.table {
         // Numbers that were names say nothing of places.
         Some(table) if table.named => return Ok((layout, values)),
-        Some(table) => check_count(path, (columns.len(), ""), table.columns, model.len())?,
+        Some(table) => check_count(path, columns.len(), None, table.columns, model.len())?,
         None => {}
     }
     let find = |name: &String| columns.iter().position(|column| column.name == *name);
@@ -246,10 +247,12 @@ fn numbers(bytes: &[u8]) -> Result<Numbers> {
     };
     // A damaged header may claim any number of rows: memory is not taken for more than there are.
     let product = |least: usize| shape.iter().try_fold(size, |all, &count| all.checked_mul(count.max(least)));
-    let is_whole = product(0).is_some_and(|needed| needed <= content.len());
-    // Nor for the names of columns that have no row.
-    if !is_whole || shape.contains(&0) && product(1).is_none_or(|columns| columns > size * MOST_COLUMNS) {
+    if product(0).is_none_or(|needed| needed > content.len()) {
         bail!("no whole NPY file: its {} bytes do not hold {shape:?} numbers of {size} bytes", content.len());
+    }
+    // Nor for the names of columns that have no row.
+    if shape.contains(&0) && product(1).is_none_or(|columns| columns > size * MOST_COLUMNS) {
+        bail!("an array of {shape:?} numbers has none, and no table has so many columns");
     }
     read(bytes).context("no whole NPY file")
 }
@@ -359,7 +362,7 @@ mod tests {
         }
         for shape in ["0, 1000000000000", "0, 1099511627776, 1099511627776"] {
             let text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({shape}), }}\n");
-            assert!(of_header(&text).contains("its 8 bytes do not hold"), "{text}");
+            assert!(of_header(&text).contains("has none, and no table has so many columns"), "{text}");
         }
     }
 }

@@ -322,11 +322,7 @@ fn match_columns(
     if let Some(SourceTable { columns: fitted, named: false }) = table
         && headerless
     {
-        let found = match label {
-            Some(at) if at >= fitted => (count - 1, " beside the label"),
-            _ => (count, ""),
-        };
-        check_count(&records.label, found, fitted, columns.len())?;
+        check_count(&records.label, count, label, fitted, columns.len())?;
     }
     // Numbers that were names say nothing of places.
     let find = |column: &Column| match table {

@@ -209,6 +209,7 @@ impl Folder {
         let [channels, height, width] = self.shape;
         let size = self.resize.then_some([width as u32, height as u32]);
         let mut image = read(file, size, None)?;
+        let found = image.shape;
         // That nothing shines through is no colour.
         let opaque = image.values.len() / image.shape[0] * (image.shape[0] - 1);
         if matches!((image.shape[0], channels), (2 | 4, 1 | 3))
@@ -223,7 +224,7 @@ impl Folder {
         }
         if image.shape != self.shape {
             let help = if image.shape[0] == channels { "; --resize resizes it" } else { "" };
-            let (found, needed) = (described(image.shape), described(self.shape));
+            let (found, needed) = (described(found), described(self.shape));
             return Err(anyhow!("{} has {found}, the model needs {needed}{help}", file.display()));
         }
         Ok(image)

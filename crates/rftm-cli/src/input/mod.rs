@@ -256,14 +256,15 @@ pub(crate) fn open(path: &Path, read: &ReadArgs, resize: bool, card: &Card, labe
 }
 
 /// Refuses a table without names that has neither the columns of the one that a model was fitted on nor just those that the
-/// model uses: a column more may shift all others.
-fn check_count(name: &str, (found, beside): (usize, &str), fitted: usize, used: usize) -> Result<()> {
-    if found == fitted || found == used {
+/// model uses: a column more may shift all others. A label behind them shifts none.
+fn check_count(name: &str, found: usize, label: Option<usize>, fitted: usize, used: usize) -> Result<()> {
+    let fits = |expected| found == expected || label.is_some_and(|label| label >= expected) && found == expected + 1;
+    if fits(fitted) || fits(used) {
         return Ok(());
     }
     bail!(
-        "{name} has {found} columns without names{beside}, the model was fitted on a table of {fitted}, so which is which cannot be \
-         told: give it the same columns, or fit on a file with a header"
+        "{name} has {found} columns without names, the model was fitted on a table of {fitted}, so which is which cannot be \
+         told: cut off those that are new, or fit on a file with a header"
     )
 }
 

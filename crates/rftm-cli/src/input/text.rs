@@ -80,7 +80,8 @@ impl Lines for Text {
         self.line = place.line;
         let more = more?;
         // In a file with one column a blank line is a cell without a value, unless it is one of the last.
-        if more && *self.width.get_or_insert(record.len()) == 1 && place.blank > 0 {
+        let width = *self.width.get_or_insert(record.len());
+        if more && (width, record.len()) == (1, 1) && place.blank > 0 {
             self.behind = Some((std::mem::take(record), place));
             return Ok(self.give(record));
         }

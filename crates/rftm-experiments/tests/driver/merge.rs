@@ -94,6 +94,14 @@ fn scores_come_from_whichever_input_has_a_sound_file_of_them() {
     let merged = merge(&[out("a"), out("b")], &out("d")).unwrap();
     assert_eq!((merged.records, merged.scores), (6, 5));
     assert_eq!(merged.unscored, [plan.cells[2].clone()]);
+    // Scores beside a failure are not those of the result.
+    let (key, cell) = plan.cells[0].clone();
+    ledger_of(&out("e"), [record(cell.clone())]);
+    ledger_of(&out("f"), [failed(cell, "later")]);
+    fs::create_dir_all(out("f").join("scores")).unwrap();
+    fs::copy(scores_path(&out("b"), &key), scores_path(&out("f"), &key)).unwrap();
+    let merged = merge(&[out("e"), out("f")], &out("g")).unwrap();
+    assert_eq!((merged.records, merged.scores, merged.unscored.len()), (1, 0, 1));
 }
 
 #[test]
