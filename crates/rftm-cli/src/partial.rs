@@ -1,7 +1,7 @@
 //! Results of an input that may be endless.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Seek, Write};
 use std::path::{Path, PathBuf};
 
 /// A file that grows as FILE.partial, where it can be followed, and becomes FILE when it is whole.
@@ -45,7 +45,7 @@ impl Partial {
 /// service that starts again has made them.
 fn fresh(grows: &Path) -> io::Result<File> {
     let open = || {
-        let file = File::options().read(true).append(true).create(true).open(grows)?;
+        let file = File::options().read(true).write(true).create(true).truncate(false).open(grows)?;
         match file.try_lock() {
             Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => {
@@ -56,11 +56,12 @@ fn fresh(grows: &Path) -> io::Result<File> {
             Err(TryLockError::Error(error)) => Err(error),
         }
     };
-    let file = open()?;
+    let mut file = open()?;
     let mut lines = BufReader::new(&file).split(b'\n').skip(1);
     if lines.next().transpose()?.is_none() {
         // Nothing, or nothing but the header.
         file.set_len(0)?;
+        file.rewind()?;
         return Ok(file);
     }
     let name = |number: u32| {

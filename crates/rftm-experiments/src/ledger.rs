@@ -22,7 +22,7 @@ const LOCK_FILE: &str = "ledger.lock";
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     records: Vec<Record>,
-    latest: BTreeMap<Key, usize>,
+    counting: BTreeMap<Key, usize>,
 }
 
 /// A last line that a crash cut short.
@@ -75,7 +75,7 @@ impl Ledger {
     /// The record of `key` that counts.
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<&Record> {
-        self.latest.get(key).map(|&index| &self.records[index])
+        self.counting.get(key).map(|&index| &self.records[index])
     }
 
     /// The results of `key`, if it finished.
@@ -89,20 +89,20 @@ impl Ledger {
         self.records
             .iter()
             .enumerate()
-            .filter(|(index, record)| self.latest.get(&record.key) == Some(index))
+            .filter(|(index, record)| self.counting.get(&record.key) == Some(index))
             .map(|(_, r)| r)
     }
 
     /// How many keys there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.latest.len()
+        self.counting.len()
     }
 
     /// Whether there is no record.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.latest.is_empty()
+        self.counting.is_empty()
     }
 
     /// Results that another one of their key hides although it says something else, with that other first.
@@ -115,7 +115,7 @@ impl Ledger {
 
     pub(crate) fn push(&mut self, record: Record) {
         if self.finished(&record.key).is_none() {
-            self.latest.insert(record.key.clone(), self.records.len());
+            self.counting.insert(record.key.clone(), self.records.len());
         }
         self.records.push(record);
     }

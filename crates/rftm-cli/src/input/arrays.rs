@@ -88,7 +88,7 @@ fn settle_dark(values: &mut [f32], width: usize) {
 
 /// What the flags leave of the columns, which are named by their numbers, from 1.
 pub(crate) fn choose(array: Array, args: &FitArgs) -> Result<(Layout, Vec<f32>, Sha256)> {
-    let Array { layout, values, hash, doubts } = array;
+    let Array { layout, mut values, hash, doubts } = array;
     let path = args.input.display().to_string();
     let (chosen, kept): (Vec<usize>, Layout) = match &layout {
         Layout::Table { columns } => {
@@ -107,16 +107,20 @@ pub(crate) fn choose(array: Array, args: &FitArgs) -> Result<(Layout, Vec<f32>, 
         None => (args.read.bad_lines, LEAVE_OUT),
         Some(_) => (BadLines::Fail, ACROSS),
     };
-    let mut whole = Vec::with_capacity(values.len() / width * chosen.len());
-    for (index, row) in values.chunks_exact(width).enumerate() {
-        let start = whole.len();
-        whole.extend(chosen.iter().map(|&place| row[place]));
-        if let Some(problem) = problem(&whole[start..], &kept, args.missing) {
-            whole.truncate(start);
+    // In place: images may fill much of the memory.
+    let (mut row, mut end) = (Vec::with_capacity(chosen.len()), 0);
+    for index in 0..values.len() / width {
+        row.clear();
+        row.extend(chosen.iter().map(|&place| values[index * width + place]));
+        if let Some(problem) = problem(&row, &kept, args.missing) {
             bad_line(bad_lines, &place(&path, &kept, index), &problem, hint)?;
+            continue;
         }
+        values[end..][..row.len()].copy_from_slice(&row);
+        end += row.len();
     }
-    Ok((kept, whole, hash))
+    values.truncate(end);
+    Ok((kept, values, hash))
 }
 
 /// The names of columns; pixels have none.

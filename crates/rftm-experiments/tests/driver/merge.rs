@@ -5,12 +5,22 @@ use std::path::{Path, PathBuf};
 
 use crate::common::{Behaviour, Fake, Seen, failed, plan, record, selection, workplace};
 use rftm_experiments::{
-    Catalogue, Ledger, LedgerWriter, Outcome, Record, Selection, Shard, merge, scores_path, verify, write_report,
+    Catalogue, Ledger, LedgerWriter, Outcome, Plan, Record, Selection, Shard, merge, scores_path, verify, write_report,
 };
 
 fn ledger_of(out: &Path, records: impl IntoIterator<Item = Record>) {
     let (mut writer, _) = LedgerWriter::open(out).unwrap();
     records.into_iter().for_each(|record| writer.append(record).unwrap());
+}
+
+/// A run that finished: its plan, its results folder, its ledger and what stands in it.
+fn run(folder: &Path) -> (Plan, PathBuf, PathBuf, String) {
+    let plan = plan(&selection());
+    Fake::new(|_| Behaviour::Finish).run(&plan, folder, 1, &Seen::default()).unwrap();
+    let out = workplace(folder).out;
+    let path = out.join("ledger.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    (plan, out, path, text)
 }
 
 #[test]
@@ -107,11 +117,7 @@ fn scores_come_from_whichever_input_has_a_sound_file_of_them() {
 #[test]
 fn two_results_of_a_cell_in_one_ledger_are_told() {
     let folder = tempfile::tempdir().unwrap();
-    let plan = plan(&selection());
-    Fake::new(|_| Behaviour::Finish).run(&plan, folder.path(), 1, &Seen::default()).unwrap();
-    let out = workplace(folder.path()).out;
-    let path = out.join("ledger.jsonl");
-    let text = fs::read_to_string(&path).unwrap();
+    let (_, out, path, text) = run(folder.path());
     let first = text.lines().next().unwrap();
     let changed = first.replacen(r#""f1":0."#, r#""f1":0.0"#, 1);
     fs::write(&path, format!("{text}{changed}\n{first}\n")).unwrap();
@@ -144,11 +150,7 @@ fn the_output_must_be_new_or_an_input() {
 #[test]
 fn verification_finds_changed_numbers_scores_and_configurations() {
     let folder = tempfile::tempdir().unwrap();
-    let plan = plan(&selection());
-    Fake::new(|_| Behaviour::Finish).run(&plan, folder.path(), 1, &Seen::default()).unwrap();
-    let out = workplace(folder.path()).out;
-    let path = out.join("ledger.jsonl");
-    let text = fs::read_to_string(&path).unwrap();
+    let (plan, out, path, text) = run(folder.path());
     let problems = |changed: &str| {
         fs::write(&path, changed).unwrap();
         verify(&out).unwrap().problems
