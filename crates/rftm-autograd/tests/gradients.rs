@@ -120,6 +120,19 @@ proptest! {
         }, &[x, gamma, beta]);
     }
 
+    /// The second operand twice, so that its gradients add up.
+    #[test]
+    fn add(
+        (x, y) in (1_usize..5, 1_usize..9).prop_flat_map(|(n, c)| (tensor([n, c]), tensor([n, c]))),
+        slope in 0.1..0.9,
+    ) {
+        check(|tape, v| {
+            let bent = ops::leaky_relu(tape, &v[1], slope);
+            let y = ops::add(tape, &bent, &v[1])?;
+            ops::add(tape, &v[0], &y)
+        }, &[x, y]);
+    }
+
     #[test]
     fn leaky_relu((x, slope) in (1_usize..5, 1_usize..9).prop_flat_map(|(n, c)| (tensor([n, c]), -0.5..1.5))) {
         check(|tape, v| Ok(ops::leaky_relu(tape, &v[0], slope)), &[x]);
@@ -214,6 +227,20 @@ fn a_constant_channel_normalises_to_its_shift() {
 }
 
 #[test]
+fn a_sum_of_one_variable_with_itself_has_twice_the_gradient() {
+    let mut tape = Tape::<f32>::new();
+    let x = tape.leaf(Tensor::from_vec(vec![1.5, -2.0], [1, 2]).unwrap());
+    let y = ops::add(&mut tape, &x, &x).unwrap();
+    assert_eq!((y.value().data(), x.value().data()), (&[3.0, -4.0][..], &[1.5, -2.0][..]));
+    let upstream = Tensor::from_vec(vec![1.0, 0.25], [1, 2]).unwrap();
+    assert_eq!(tape.backward_from(&y, upstream.clone()).unwrap().of(&x).unwrap().data(), [2.0, 0.5]);
+    // One side constant: the other gets the gradient as it is.
+    let (x, one) = (tape.leaf(x.value().clone()), Var::constant(Tensor::full([1, 2], 1.0)));
+    let y = ops::add(&mut tape, &one, &x).unwrap();
+    assert_eq!(tape.backward_from(&y, upstream.clone()).unwrap().of(&x).unwrap(), &upstream);
+}
+
+#[test]
 fn wrong_shapes_are_named() {
     let mut tape = Tape::<f32>::new();
     let (x, w) = (tape.leaf(Tensor::zeros([2, 3])), tape.leaf(Tensor::zeros([4, 5])));
@@ -222,6 +249,8 @@ fn wrong_shapes_are_named() {
     let options = ops::ConvOptions { stride: 1, padding: 0, output_padding: [0; 2] };
     assert!(ops::conv2d(&mut tape, &x, &w, None, options).unwrap_err().to_string().contains("(C, KH, KW, C)"));
     assert!(ops::concat(&mut tape, &x, &w).is_err());
+    let error = ops::add(&mut tape, &x, &w).unwrap_err().to_string();
+    assert_eq!(error, "add: the term must have shape (2, 3), found (4, 5)");
     assert!(ops::mse(&mut tape, &x, w.value()).is_err());
     let error = ops::matmul(&mut tape, &x, &w).unwrap_err().to_string();
     assert_eq!(error, "matmul: a must have shape (N, 4), found (2, 3)");

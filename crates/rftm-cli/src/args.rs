@@ -53,7 +53,7 @@ Rows are scored 256 at a time, or as soon as the input has no whole row at hand;
 or a pipe and the output FILE, scores grow in FILE.partial, which becomes FILE when the input ends, and stays on an error;
 the next run moves it to FILE.partial.1, or the first number that is free.
 Columns are found by the names in the header, in any order; further columns are ignored. Without a header they are found by
-their places, and must be as many as in the fit.")]
+their places: there must be as many as in the fit or, if the fit had a header, just those that the model uses.")]
     Score(ScoreArgs),
     /// Say of the most anomalous samples why.
     #[command(after_help = "\
@@ -62,6 +62,7 @@ Examples:
   rftm explain m.rftm new.csv --rows 17,42 --features 10 --patterns 5
   rftm explain m.rftm images/ --heatmaps out/          a PNG each: image, expected, heat map, normal patterns
 
+Of a time series, windows that share a row count as one: the worst of them is shown, so there may be fewer than --top.
 A feature's share is its part of the squared error. A feature can be unexpected because another one is odd: read it as
 \"look here\", not as a cause. Patterns are slots of the model's memory, decoded: the normal samples as it knows them.")]
     Explain(ExplainArgs),
@@ -73,7 +74,8 @@ Examples:
   rftm eval m.rftm test.csv --label type --normal normal
   rftm eval m.rftm test/ --normal good                 images; each subfolder is a class
 
-Labels 1, true, yes, anomaly are anomalous; 0, false, no, normal are not; --anomaly or --normal name other values.
+Labels 1, true, yes, anomaly, anomalous are anomalous; 0, false, no, normal are not; --anomaly or --normal name other values.
+A window of a time series is anomalous if any of its rows is; what is measured is windows.
 A row without a label (empty, NA, NaN, null, ?) is an error, unless --anomaly or --normal names it.")]
     Eval(EvalArgs),
     /// Change the threshold of a fitted model; nothing is trained.
@@ -88,12 +90,14 @@ Examples:
     #[command(after_help = "\
 Examples:
   rftm export m.rftm -o m.onnx
-  python -c 'import onnxruntime as o; print(o.InferenceSession(\"m.onnx\").run(None, {\"input\": rows}))'
+  python -c 'import numpy, onnxruntime as o; x = numpy.float32(numpy.load(\"rows.npy\"))
+o = o.InferenceSession(\"m.onnx\").run(None, {\"input\": x}); print(o)'
 
 Input `input`: float32, (batch, columns) in the order and units of the training data (of categories an indicator each, and one
 for anything else; of a window its rows one after the other), or (batch, channels, height, width) with pixels 0 to 255.
 Outputs `score` (batch), higher = more anomalous, and `reconstruction`. Scaling is in the graph; threshold and names of the
-inputs (rftm.inputs) are in its metadata.")]
+inputs (rftm.inputs) are in its metadata. A missing value is NaN. A graph cannot refuse it, as this command does without
+--missing: such a sample scores NaN, which is not above the threshold, so look for NaN before you compare.")]
     Export(ExportArgs),
     /// Show what is in a model file.
     #[command(after_help = "\
@@ -191,7 +195,8 @@ pub(crate) struct FitArgs {
     /// A column of labels: left out. (`eval` is what uses it.)
     #[arg(long, value_name = "NAME")]
     pub(crate) label: Option<String>,
-    /// Columns of categories: each becomes one indicator for every value seen, and one for all others.
+    /// Columns of categories: each becomes one indicator for every value that at least 5 training rows have, and one for all
+    /// others.
     #[arg(long, value_name = "NAMES")]
     pub(crate) categorical: Vec<String>,
     /// What becomes of missing values: empty, NA, N/A, NaN, null, none, ?; in columns of categories only empty and NaN.

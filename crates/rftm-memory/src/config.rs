@@ -16,7 +16,7 @@ pub struct UnitConfig {
     /// What becomes of forgotten slots and of similarities that are not positive.
     #[serde(with = "selection")]
     pub selection: Selection,
-    /// Whether slots are forgotten in evaluation, too.
+    /// Whether slots are forgotten in evaluation, too (`--forget-at-inference` of the experiments).
     pub forget_in_evaluation: bool,
 }
 

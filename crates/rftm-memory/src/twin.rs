@@ -6,7 +6,11 @@ use rftm_tensor::{Element, Result, Tensor};
 use crate::config::{check_weight, check_width};
 use crate::{ConfigError, MemoryUnit, TwinConfig, UnitConfig, latent};
 
-/// Random Forgetting Twin Memory (section 3.2.2, Eq. 4 and 5): hippocampus, connector, cortex, connector.
+/// Random Forgetting Twin Memory (section 3.2.2): hippocampus H, connector, cortex C, connector.
+///
+/// `h' = H(h)`, `h'' = P(h')` (Eq. 4), `h''' = C(h'')`, output `P(h''')` (Eq. 5). H and C are [`MemoryUnit`]s; P, with weights of its
+/// own each time, is batch normalisation of each of the L' elements and LeakyReLU. In training P needs at least 2 samples, so a
+/// batch of one is an error there; evaluation takes any.
 ///
 /// Which slots are read is a jump: for a rare sample a frozen model reads others, and its score moves, see [`MemoryUnit`].
 ///
@@ -19,7 +23,7 @@ pub struct TwinMemory<E: Element = f32> {
     cortex: Option<Stage<E>>,
 }
 
-/// One memory and the connector P behind it (Eq. 4 or Eq. 5).
+/// One memory and the connector P behind it, `P(H(h))` (Eq. 4) or `P(C(h))` (Eq. 5).
 #[derive(Debug)]
 pub struct Stage<E: Element = f32> {
     memory: MemoryUnit<E>,

@@ -11,6 +11,14 @@ use crate::{ConfigError, UnitConfig, latent, ops};
 /// The basic unit (section 3.2.1, Eq. 3): a trainable matrix of slots that answers a latent with a weighted mean of the
 /// slots most similar to it.
 ///
+/// For a latent h and slots m_1 .. m_N:
+///
+/// 1. `s_i = cos(h, m_i)`; 0 where either is shorter than 1e-12.
+/// 2. Forgetting: `floor(nu N)` slots, drawn anew for every training pass and shared by its batch, are forgotten.
+/// 3. Sparsification: of the k largest `s_i` those that are positive; equal ones in the order of the slots. What becomes of the
+///    others, and of forgotten slots, is the [`Selection`](recall::Selection)'s to say.
+/// 4. `h_out = sum_i w_i m_i`, `w` the softmax over the `s_i` that are left; the zero vector if none is.
+///
 /// Which slots those are is a jump: of two nearly equal similarities rounding decides. A frozen model rounds otherwise (batch
 /// normalisation is folded into weights), so for a rare sample it reads another slot, and the score moves by more than
 /// rounding, also by more than 1e-4 of its size.
@@ -71,7 +79,7 @@ impl<E: Element> MemoryUnit<E> {
         &self.slots.value
     }
 
-    /// How many latents, in training and evaluation, found no slot at all.
+    /// How many latents, in training and evaluation, found no slot at all. A frozen model does not count.
     #[must_use]
     pub fn empty_reads(&self) -> u64 {
         self.empty_reads.load(Ordering::Relaxed)

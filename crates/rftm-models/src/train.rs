@@ -55,9 +55,10 @@ impl TrainConfig {
 pub struct EpochReport {
     /// Its number, from 1.
     pub epoch: usize,
-    /// Mean loss over the training samples while the weights were changing.
+    /// Mean loss over the training samples while the weights were changing, with the penalties that the model asks for.
     pub train_loss: f64,
-    /// Mean loss over the validation samples after it.
+    /// Mean squared error alone over the validation samples after it, in evaluation: it decides when to stop. Of a model with
+    /// penalties it cannot be compared with `train_loss`.
     pub validation_loss: f64,
     /// The lowest validation loss so far.
     pub best_validation_loss: f64,
@@ -119,7 +120,7 @@ pub struct TrainReport {
     pub history: Vec<EpochReport>,
 }
 
-/// Trains a model to reconstruct its input: Adam on the mean squared error and the penalties that the model itself asks
+/// Trains a model to reconstruct its input: Adam on the mean squared error (Eq. 2) and the penalties that the model itself asks
 /// for ([`Tape::penalise`]), early stopping on the mean squared error of the validation samples in evaluation mode, best
 /// weights restored. An epoch as good as the best one counts as an improvement.
 ///

@@ -75,7 +75,7 @@ impl<E: Element> Adam<E> {
     /// An optimiser with these numbers.
     ///
     /// # Errors
-    /// A rate or `eps` that is not a number from 0 on, a decay that is not in [0, 1).
+    /// A rate that is not a number from 0 on, an `eps` below 1e-12, a decay that is not in [0, 1), or is 1 when rounded to `E`.
     pub fn new(config: AdamConfig) -> Result<Self> {
         config.check::<E>()?;
         Ok(Self { config, steps: 0, kept: Vec::new() })

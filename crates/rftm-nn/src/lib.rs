@@ -10,6 +10,7 @@ mod frozen;
 pub mod init;
 mod linear;
 mod module;
+mod reshape;
 mod sequential;
 mod state;
 
@@ -21,6 +22,7 @@ pub use conv::{Conv2d, ConvTranspose2d};
 pub use frozen::{Custom, Freezer, Frozen};
 pub use linear::Linear;
 pub use module::{Inference, Module, Segment, Visitor, count_parameters};
+pub use reshape::Reshape;
 pub use rftm_autograd::ops::ConvOptions;
 pub use rftm_tensor::{Error, Result};
 pub use sequential::Sequential;

@@ -4,6 +4,53 @@ use rftm_tensor::{Element, Error, Result, Tensor};
 use crate::{Freezer, Sequential};
 
 /// A layer, or anything made of layers: from tensor to tensor, with parameters.
+///
+/// [`then`](Self::then) puts modules in a row and is all that most models need. A type of one's own keeps its parts
+/// within reach and may connect them otherwise, here around two layers:
+///
+/// ```
+/// use rftm_autograd::{Tape, Var, ops};
+/// use rftm_nn::{BatchNorm, Frozen, Inference, Linear, Module, Result, Segment, Sequential, StateDict, Visitor};
+/// use rftm_tensor::{Tensor, elementwise};
+///
+/// /// `y = x + inner(x)`
+/// struct Residual {
+///     inner: Sequential,
+/// }
+///
+/// impl Module for Residual {
+///     fn forward(&mut self, tape: &mut Tape, x: Var) -> Result<Var> {
+///         let y = self.inner.forward(tape, x.clone())?;
+///         ops::add(tape, &x, &y)
+///     }
+///
+///     fn infer(&self, x: Tensor, inference: Inference) -> Result<Tensor> {
+///         let mut y = self.inner.infer(x.clone(), inference)?;
+///         elementwise::add_assign(&mut y, &x)?;
+///         Ok(y)
+///     }
+///
+///     fn visit(&mut self, visitor: &mut dyn Visitor<f32>) {
+///         visitor.enter(Segment::Name("inner"));
+///         self.inner.visit(visitor);
+///         visitor.leave();
+///     }
+///
+///     fn description(&self) -> String {
+///         format!("Residual {}", self.inner.description())
+///     }
+/// }
+///
+/// let inner = Linear::new(4, 4, &mut rftm_rng::rng(1997, "init", 0)).then(BatchNorm::new(4).with_leaky_relu(0.01));
+/// let mut model = Residual { inner };
+/// let x = Tensor::full([2, 4], 0.5);
+/// assert_eq!(model.forward(&mut Tape::new(), Var::constant(x))?.shape().dims(), [2, 4]);
+/// // Parameters and buffers by their names on the way to them; a part of a sequence has its number.
+/// assert_eq!(StateDict::of(&mut model, "").tensors["inner.0.weight"].dims(), [4, 4]);
+/// // `freeze` is left out above, so there is no frozen form, and that is an error.
+/// assert!(Frozen::new(&model).is_err());
+/// # Ok::<(), rftm_tensor::Error>(())
+/// ```
 pub trait Module<E: Element = f32>: Send + Sync {
     /// A training pass: batch statistics, random forgetting, recorded on the tape.
     ///

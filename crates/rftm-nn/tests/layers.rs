@@ -5,7 +5,7 @@ use rftm_autograd::{Param, Tape, Var, ops};
 use rftm_goldens::{Golden, assert_close, golden};
 use rftm_nn::{
     Adam, AdamConfig, BatchNorm, ChannelsFirst, ChannelsLast, Conv2d, ConvOptions, ConvTranspose2d, Frozen, Inference,
-    LeakyRelu, Linear, Module, Sequential, StateDict, StateError, Visitor, count_parameters,
+    LeakyRelu, Linear, Module, Reshape, Sequential, StateDict, StateError, Visitor, count_parameters,
 };
 use rftm_rng::rng;
 use rftm_tensor::{Element, Result, Tensor};
@@ -184,6 +184,33 @@ fn image_model() -> Sequential {
         .then(ConvTranspose2d::new(4, 3, 3, options, &mut rng))
         .then(LeakyRelu::default())
         .then(ChannelsFirst)
+}
+
+/// Images to one row of numbers and back, in training, evaluation and frozen alike.
+#[test]
+fn images_pass_through_a_linear_layer() {
+    let mut rng = rng(7, "init", 0);
+    let options = ConvOptions { stride: 2, padding: 1, output_padding: [1; 2] };
+    let mut model = ChannelsLast
+        .then(Conv2d::new(3, 4, 3, options, &mut rng))
+        .then(Reshape::new(&[4 * 4 * 4]).unwrap())
+        .then(Linear::new(64, 5, &mut rng))
+        .then(Linear::new(5, 64, &mut rng))
+        .then(Reshape::new(&[4, 4, 4]).unwrap())
+        .then(ConvTranspose2d::new(4, 3, 3, options, &mut rng))
+        .then(ChannelsFirst);
+    let y = model.forward(&mut Tape::new(), Var::constant(images(2))).unwrap();
+    assert_eq!(y.shape().dims(), [2, 3, 8, 8]);
+    let inferred = model.infer(images(2), Inference::default()).unwrap();
+    assert_eq!(&inferred, y.value());
+    assert_close(&Frozen::new(&model).unwrap().infer(images(2)).unwrap(), &inferred, "frozen");
+    // What it says of itself tells one shape from another; an image of another size does not fit.
+    assert!(model.description().contains("Reshape") && model.description().contains("(1, 64)"));
+    let large = Tensor::zeros([2, 3, 16, 16]);
+    assert!(
+        model.infer(large.clone(), Inference::default()).is_err() && Frozen::new(&model).unwrap().infer(large).is_err()
+    );
+    assert!(Reshape::new(&[1; 6]).is_err());
 }
 
 fn images(batch: usize) -> Tensor {

@@ -42,7 +42,7 @@ pub struct Options {
     pub preprocessing: Option<Preprocessing>,
     /// What `score` is.
     pub score: Score,
-    /// From which score on a sample counts as anomalous; a note in the metadata, nothing in the graph depends on it.
+    /// Above which score a sample counts as anomalous; a note in the metadata, nothing in the graph depends on it.
     pub threshold: Option<f64>,
     /// More notes for the metadata, by name: the names of features, a checksum of the data.
     pub notes: Vec<(String, String)>,

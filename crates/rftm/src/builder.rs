@@ -95,7 +95,7 @@ impl Builder {
         Self { kind: memory.kind(), memory: Some(memory), ..self }
     }
 
-    /// From what score on a sample is called anomalous.
+    /// Above which score a sample is called anomalous.
     #[must_use]
     pub fn threshold(self, rule: Rule) -> Self {
         Self { rule: Some(rule), ..self }

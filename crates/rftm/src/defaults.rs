@@ -124,7 +124,7 @@ pub fn held_out(samples: usize) -> [usize; 2] {
     [share.clamp(1, HELD_OUT), calibration.clamp(1, HELD_OUT)]
 }
 
-/// From what score on a sample is called anomalous, given so many calibration scores.
+/// Above which score a sample is called anomalous, given so many calibration scores.
 #[must_use]
 pub fn threshold(calibration: usize) -> Rule {
     Rule::FalsePositiveRate(FALSE_POSITIVE_RATE.max(1.0 / (calibration as f64 + 1.0)))

@@ -25,7 +25,11 @@ pub use error::{Error, Result};
 pub use explain::{Contribution, Explanation, Pattern, Value};
 pub use features::{Features, Missing};
 pub use file::FORMAT_VERSION;
-pub use rftm_memory::{AttentionConfig, ItemConfig, UnitConfig};
-pub use rftm_models::{Architecture, EpochReport, MemorySpec, ModelKind, ModelSpec, Observer, Silent, TrainConfig};
+pub use rftm_memory::{AttentionConfig, ItemConfig, Selection, Similarity, UnitConfig};
+pub use rftm_models::{
+    Architecture, Capacities, Convention, EpochReport, MemorySpec, Model, ModelKind, ModelSpec, Observer, Silent,
+    TrainConfig,
+};
+pub use rftm_nn::StateDict;
 pub use scaling::{Affine, Scaling};
 pub use threshold::{Rule, Threshold};

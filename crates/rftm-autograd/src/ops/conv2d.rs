@@ -3,7 +3,7 @@ use rftm_tensor::{Element, Error, Result, Tensor, norm};
 
 use crate::{Backward, NodeId, Sink, Tape, Var};
 
-/// Stride and padding of a convolution; `output_padding` only concerns the transposed one.
+/// Stride and padding of a convolution; `output_padding` only concerns the transposed one. PyTorch's by default: 1, 0, 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConvOptions {
     /// Step between neighbouring windows.
@@ -12,6 +12,12 @@ pub struct ConvOptions {
     pub padding: usize,
     /// Rows and columns added to the output of a transposed convolution, at the bottom and right.
     pub output_padding: [usize; 2],
+}
+
+impl Default for ConvOptions {
+    fn default() -> Self {
+        Self { stride: 1, padding: 0, output_padding: [0; 2] }
+    }
 }
 
 /// 2-D convolution (cross-correlation, as in PyTorch).

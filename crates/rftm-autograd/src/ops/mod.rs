@@ -3,6 +3,7 @@
 //! Every function checks its shapes, computes its output, and records the way back. Layouts: a batch is the first
 //! axis; images are (N, H, W, C), see [`rftm_tensor::conv`].
 
+mod add;
 mod batch_norm;
 mod concat;
 mod conv2d;
@@ -16,6 +17,7 @@ mod reshape;
 mod softmax;
 mod unit_rows;
 
+pub use add::add;
 pub use batch_norm::{BatchNorm, batch_norm, batch_norm_inference};
 pub use concat::{concat, concat_values};
 pub use conv2d::{ConvOptions, conv_transpose2d, conv_transpose2d_values, conv2d, conv2d_values};

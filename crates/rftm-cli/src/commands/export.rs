@@ -1,7 +1,7 @@
 use std::io::{self, Write};
 
 use anyhow::Result;
-use rftm::{Detector, Layout, write_atomic};
+use rftm::{Detector, Layout, Missing, write_atomic};
 
 use crate::args::ExportArgs;
 use crate::commands::inspect;
@@ -18,6 +18,13 @@ pub(crate) fn run(args: &ExportArgs) -> Result<()> {
     writeln!(out, "{}: {} KiB; input (batch, {})", args.output.display(), graph.len() / 1024, shape.join(", "))?;
     let (value, rule) = (detector.threshold().value, inspect::rule(&detector));
     writeln!(out, "an anomaly has a score above {value:.6} ({rule})")?;
+    let is_image = matches!(detector.features().layout, Layout::Images { .. });
+    if detector.features().missing == Missing::Refuse && !is_image {
+        writeln!(
+            out,
+            "a missing value (NaN) is not refused there: its sample scores NaN, which is not above the threshold"
+        )?;
+    }
     if let Layout::Table { columns } = &detector.features().layout
         && columns.iter().any(|column| column.levels.is_some())
     {
