@@ -12,12 +12,7 @@ use crate::{Error, SCORING_BATCH};
 pub(crate) fn identity(model: &mut dyn Module, parts: [&dyn Samples; 2]) -> Result<String, Error> {
     let mut hash = Hash::new();
     hash.text(&model.description());
-    let state = StateDict::of(model, "");
-    hash.tensors(&state);
-    for (name, counter) in &state.counters {
-        hash.text(name);
-        hash.0.update(counter.to_le_bytes());
-    }
+    hash.state(&StateDict::of(model, ""));
     for samples in parts {
         hash.text(&format!("{:?}", samples.shape()));
         let rows: Vec<u32> = (0..samples.len() as u32).collect();
