@@ -45,16 +45,10 @@ pub fn adam<E: Element>(
     moments.0.expect_shape("adam", "the first moment", *parameter.shape())?;
     moments.1.expect_shape("adam", "the second moment", *parameter.shape())?;
     let (len, gradient) = (parameter.len(), gradient.data());
-    let (p, m, v) = (parameter.data_mut(), moments.0.data_mut(), moments.1.data_mut());
-    if parallel::parts(8 * len) == 1 {
-        update(p, gradient, m, v, step);
-    } else {
-        use rayon::prelude::*;
-        p.par_chunks_mut(CHUNK)
-            .zip(gradient.par_chunks(CHUNK))
-            .zip(m.par_chunks_mut(CHUNK).zip(v.par_chunks_mut(CHUNK)))
-            .for_each(|((p, g), (m, v))| update(p, g, m, v, step));
-    }
+    let all = [parameter.data_mut(), moments.0.data_mut(), moments.1.data_mut()];
+    parallel::triples_mut(all, CHUNK, 8 * len, |index, [p, m, v]| {
+        update(p, &gradient[index * CHUNK..][..p.len()], m, v, step);
+    });
     Ok(())
 }
 

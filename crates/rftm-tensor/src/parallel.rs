@@ -54,6 +54,42 @@ pub(crate) fn chunks_mut<T: Send>(
     }
 }
 
+/// [`chunks_mut`] of two slices side by side, each with a chunk length of its own, one chunk for each row; a thread takes
+/// at least `least` rows. Nothing to do where one of the two has no elements.
+pub(crate) fn pairs_mut<A: Send, B: Send>(
+    (a, a_len): (&mut [A], usize),
+    (b, b_len): (&mut [B], usize),
+    least: usize,
+    work: usize,
+    each: impl Fn(usize, &mut [A], &mut [B]) + Send + Sync,
+) {
+    if a.is_empty() || b.is_empty() {
+        return;
+    }
+    if parts(work) == 1 {
+        a.chunks_mut(a_len).zip(b.chunks_mut(b_len)).enumerate().for_each(|(index, (a, b))| each(index, a, b));
+    } else {
+        let rows = a.par_chunks_mut(a_len).zip(b.par_chunks_mut(b_len)).with_min_len(least);
+        rows.enumerate().for_each(|(index, (a, b))| each(index, a, b));
+    }
+}
+
+/// [`chunks_mut`] of three slices of one length side by side.
+pub(crate) fn triples_mut<T: Send>(
+    [a, b, c]: [&mut [T]; 3],
+    chunk_len: usize,
+    work: usize,
+    each: impl Fn(usize, [&mut [T]; 3]) + Send + Sync,
+) {
+    if parts(work) == 1 {
+        let chunks = a.chunks_mut(chunk_len).zip(b.chunks_mut(chunk_len)).zip(c.chunks_mut(chunk_len));
+        chunks.enumerate().for_each(|(index, ((a, b), c))| each(index, [a, b, c]));
+    } else {
+        let chunks = a.par_chunks_mut(chunk_len).zip(b.par_chunks_mut(chunk_len)).zip(c.par_chunks_mut(chunk_len));
+        chunks.enumerate().for_each(|(index, ((a, b), c))| each(index, [a, b, c]));
+    }
+}
+
 /// One of several equal shares of any amount of work.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Share {

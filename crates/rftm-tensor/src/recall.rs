@@ -5,9 +5,8 @@
 
 mod select;
 
-use rayon::prelude::*;
-
 use crate::direction::inverse_norms;
+use crate::elementwise::axpy;
 use crate::gemm::operand::{Dense, Selected};
 use crate::gemm::{Init, Packed, product, product_packed};
 use crate::simd::simd_fn;
@@ -198,22 +197,13 @@ fn choose<E: Element>(
     let spoilt = query.surviving.iter().any(|&slot| slot_scales.data()[slot as usize].is_nan());
     let mut slots = Indices::scratch(queries * width);
     let mut table = Tensor::scratch([queries, 3 * width]);
-    if width > 0 {
-        let one = |query_index: usize, slots: &mut [u32], table: &mut [E]| {
-            let dots = &dots.data()[query_index * alive..][..alive];
-            let scale = if spoilt { E::NAN } else { query_scales.data()[query_index] };
-            let row = select::Row { dots, scale, slot_scales: slot_scales.data() };
-            select::select(row, query, capacity, slots, table);
-        };
-        let rows = (slots.values_mut(), table.data_mut());
-        if parallel::parts(queries * (alive + 8 * width)) == 1 {
-            let rows = rows.0.chunks_mut(width).zip(rows.1.chunks_mut(3 * width));
-            rows.enumerate().for_each(|(index, (slots, table))| one(index, slots, table));
-        } else {
-            let rows = rows.0.par_chunks_mut(width).zip(rows.1.par_chunks_mut(3 * width)).with_min_len(ROWS);
-            rows.enumerate().for_each(|(index, (slots, table))| one(index, slots, table));
-        }
-    }
+    let (rows, work) = ((slots.values_mut(), width), queries * (alive + 8 * width));
+    parallel::pairs_mut(rows, (table.data_mut(), 3 * width), ROWS, work, |query_index, slots, table| {
+        let dots = &dots.data()[query_index * alive..][..alive];
+        let scale = if spoilt { E::NAN } else { query_scales.data()[query_index] };
+        let row = select::Row { dots, scale, slot_scales: slot_scales.data() };
+        select::select(row, query, capacity, slots, table);
+    });
     Recall { width, slots, table, query_scales, slot_scales }
 }
 
@@ -231,7 +221,7 @@ pub fn read<E: Element>(recall: &Recall<E>, memory: &Tensor<E>) -> Tensor<E> {
             out.fill(E::ZERO);
             for (&slot, &weight) in recall.slots(query).iter().zip(recall.weights(query)) {
                 if weight != E::ZERO {
-                    add_scaled(out, weight, memory.row(slot as usize));
+                    axpy(out, weight, memory.row(slot as usize));
                 }
             }
         }
@@ -257,21 +247,12 @@ pub fn backward<E: Element>(
     let mut dh = Tensor::zeros([queries, len]);
     // Per selected slot: the factor of h in dm, and that of m.
     let mut factors = Tensor::zeros([queries, 2 * width]);
-    if width > 0 {
-        let one = |query: usize, dh: &mut [E], factors: &mut [E]| {
-            let ds_s = query_gradient(recall, query, memory, dy.row(query), dh, factors);
-            let scale = recall.query_scales.data()[query];
-            add_scaled(dh, -(ds_s * scale * scale), h.row(query));
-        };
-        let rows = (dh.data_mut(), factors.data_mut());
-        if parallel::parts(2 * work) == 1 {
-            let rows = rows.0.chunks_mut(len).zip(rows.1.chunks_mut(2 * width));
-            rows.enumerate().for_each(|(query, (dh, factors))| one(query, dh, factors));
-        } else {
-            let rows = rows.0.par_chunks_mut(len).zip(rows.1.par_chunks_mut(2 * width)).with_min_len(ROWS);
-            rows.enumerate().for_each(|(query, (dh, factors))| one(query, dh, factors));
-        }
-    }
+    let rows = ((dh.data_mut(), len), (factors.data_mut(), 2 * width));
+    parallel::pairs_mut(rows.0, rows.1, ROWS, 2 * work, |query, dh, factors| {
+        let ds_s = query_gradient(recall, query, memory, dy.row(query), dh, factors);
+        let scale = recall.query_scales.data()[query];
+        axpy(dh, -(ds_s * scale * scale), h.row(query));
+    });
 
     let (starts, order) = by_slot(&recall.slots, capacity);
     let mut dm = Tensor::scratch([capacity, len]);
@@ -289,7 +270,7 @@ pub fn backward<E: Element>(
                 }
             }
             if by_m != E::ZERO {
-                add_scaled(dm, -by_m, memory.row(slot));
+                axpy(dm, -by_m, memory.row(slot));
             }
         }
     });
@@ -321,7 +302,7 @@ fn query_gradient<E: Element>(
         by_h[index] = ds * scale;
         by_m[index] = ds * similarities[index] * slot_scale * slot_scale;
         if by_h[index] != E::ZERO {
-            add_scaled(dh, by_h[index], memory.row(slot));
+            axpy(dh, by_h[index], memory.row(slot));
         }
     }
     ds_s
@@ -344,12 +325,6 @@ fn by_slot(slots: &[u32], capacity: usize) -> (Indices, Indices) {
         *next += 1;
     }
     (starts, order)
-}
-
-simd_fn! {
-    fn add_scaled<E>(out: &mut [E], factor: E, row: &[E]) {
-        out.iter_mut().zip(row).for_each(|(out, &value)| *out += factor * value);
-    }
 }
 
 simd_fn! {
