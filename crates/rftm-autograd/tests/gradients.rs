@@ -107,19 +107,6 @@ proptest! {
         }, &[x, gamma, beta]);
     }
 
-    #[test]
-    fn batch_norm_inference(
-        (x, gamma, beta, mean) in (1_usize..5, 1_usize..5)
-            .prop_flat_map(|(n, c)| (tensor([n, c]), tensor([c]), tensor([c]), tensor([c]))),
-    ) {
-        let mut variance = mean.clone();
-        variance.data_mut().iter_mut().for_each(|variance| *variance = variance.abs());
-        check(|tape, v| {
-            let options = ops::BatchNorm { gamma: &v[1], beta: &v[2], eps: 1e-5, slope: None };
-            ops::batch_norm_inference(tape, &v[0], options, &mean, &variance)
-        }, &[x, gamma, beta]);
-    }
-
     /// The second operand twice, so that its gradients add up.
     #[test]
     fn add(
@@ -208,10 +195,9 @@ fn a_batch_of_one_has_no_batch_statistics() {
     let error = ops::batch_norm(&mut tape, &x, options()).unwrap_err();
     assert!(matches!(error, Error::Invalid { .. }), "{error}");
     assert!(error.to_string().contains("at least 2 values per channel"), "{error}");
-    // One image has several values per channel, and evaluation needs no batch.
+    // One image has several values per channel.
     let image = Var::constant(Tensor::zeros([1, 2, 2, 3]));
     ops::batch_norm(&mut tape, &image, options()).unwrap();
-    ops::batch_norm_inference(&mut tape, &x, options(), one.value(), one.value()).unwrap();
 }
 
 #[test]

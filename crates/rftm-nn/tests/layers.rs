@@ -160,6 +160,13 @@ fn batch_norm_and_its_running_statistics_follow_pytorch() {
     }
 }
 
+#[test]
+fn evaluation_needs_no_batch() {
+    let (mut layer, alone) = (BatchNorm::<f32>::new(3), Tensor::zeros([1, 3]));
+    assert!(layer.forward(&mut Tape::new(), Var::constant(alone.clone())).is_err());
+    assert_eq!(layer.infer(alone.clone(), Inference::default()).unwrap(), alone);
+}
+
 /// A batch norm of another width cannot be folded; it must not change places with the layer before it.
 #[test]
 fn a_frozen_model_refuses_what_its_model_refuses() {

@@ -71,11 +71,10 @@ pub fn forward<E: Element>(x: &Tensor<E>, norm: Norm<'_, E>) -> Tensor<E> {
     y
 }
 
-/// The gradients of [`forward`]: by `x`, `gamma` and `beta`.
+/// The gradients of [`forward`] with the statistics of `x` itself: by `x`, `gamma` and `beta`.
 ///
 /// With `g = dy * leaky'(z)`, `z` the value before the activation and `x^ = (x - mean) * inv_std`:
-/// `dgamma = sum g x^`, `dbeta = sum g`, and if the statistics are those of the batch itself (`of_batch`)
-/// `dx = gamma * inv_std * (g - dbeta / n - x^ dgamma / n)`, otherwise `dx = gamma * inv_std * g`.
+/// `dgamma = sum g x^`, `dbeta = sum g` and `dx = gamma * inv_std * (g - dbeta / n - x^ dgamma / n)`.
 /// Neither `z` nor `x^` is kept from the forward pass: both are cheaper to compute again than to read.
 ///
 /// # Panics
@@ -85,7 +84,6 @@ pub fn backward<E: Element>(
     x: &Tensor<E>,
     mut dy: Tensor<E>,
     norm: Norm<'_, E>,
-    of_batch: bool,
 ) -> (Tensor<E>, Tensor<E>, Tensor<E>) {
     let channels = norm.mean.len();
     check(x, channels);
@@ -97,17 +95,15 @@ pub fn backward<E: Element>(
     });
     let (mut dgamma, mut dbeta) = (Tensor::scratch([channels]), Tensor::scratch([channels]));
     // dx = scale * g - towards_x * (x - mean) - offset
-    let (mut towards_x, mut offset) = (Tensor::<E>::zeros([channels]), Tensor::<E>::zeros([channels]));
+    let (mut towards_x, mut offset) = (Tensor::<E>::scratch([channels]), Tensor::<E>::scratch([channels]));
     let (sum_g, sum_gx) = totals.data().split_at(channels);
     for channel in 0..channels {
         let inv_std = norm.inv_std.data()[channel].to_f64();
         let scale = scale.data()[channel].to_f64();
         dbeta.data_mut()[channel] = E::from_f64(sum_g[channel]);
         dgamma.data_mut()[channel] = E::from_f64(sum_gx[channel] * inv_std);
-        if of_batch {
-            towards_x.data_mut()[channel] = E::from_f64(scale * inv_std * inv_std * sum_gx[channel] / rows);
-            offset.data_mut()[channel] = E::from_f64(scale * sum_g[channel] / rows);
-        }
+        towards_x.data_mut()[channel] = E::from_f64(scale * inv_std * inv_std * sum_gx[channel] / rows);
+        offset.data_mut()[channel] = E::from_f64(scale * sum_g[channel] / rows);
     }
     let (towards_x, offset) = (towards_x.data(), offset.data());
     parallel::chunks_mut(dy.data_mut(), ROWS * channels, 2 * x.len(), |index, dy| {
@@ -305,7 +301,7 @@ mod tests {
         let (mean, inv_std) = statistics(&x, 70);
         let (gamma, beta) = (Tensor::full([70], 1.5), Tensor::full([70], -0.1));
         let norm = Norm { mean: &mean, inv_std: &inv_std, gamma: &gamma, beta: &beta, slope: 0.01 };
-        let run = || (statistics(&x, 70), forward(&x, norm), backward(&x, x.clone(), norm, true));
+        let run = || (statistics(&x, 70), forward(&x, norm), backward(&x, x.clone(), norm));
         let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
         assert_eq!(pool.install(run), crate::serial(run));
     }

@@ -39,28 +39,22 @@ pub fn batch_norm<E: Element>(
         ));
     }
     let (mean, variance) = norm::statistics(x.value(), channels);
-    let y = apply(tape, x, &options, mean.clone(), &variance, true);
-    Ok((y, mean, variance))
-}
-
-/// Batch normalisation with given statistics (evaluation mode), differentiable.
-///
-/// # Shapes
-/// As for [`batch_norm`].
-///
-/// # Errors
-/// If the shapes do not fit.
-pub fn batch_norm_inference<E: Element>(
-    tape: &mut Tape<E>,
-    x: &Var<E>,
-    options: BatchNorm<'_, E>,
-    mean: &Tensor<E>,
-    variance: &Tensor<E>,
-) -> Result<Var<E>> {
-    let channels = channels(x.value(), options.gamma.value(), options.beta.value())?;
-    mean.expect_shape("batch norm", "the running mean", [channels])?;
-    variance.expect_shape("batch norm", "the running variance", [channels])?;
-    Ok(apply(tape, x, &options, mean.clone(), variance, false))
+    let mut inv_std = Tensor::scratch([channels]);
+    for (inv_std, &variance) in inv_std.data_mut().iter_mut().zip(variance.data()) {
+        *inv_std = E::from_f64(1.0 / (variance.to_f64() + options.eps).sqrt());
+    }
+    let record = Normalise {
+        x: x.value().clone(),
+        mean: mean.clone(),
+        inv_std,
+        gamma: options.gamma.value().clone(),
+        beta: options.beta.value().clone(),
+        slope: E::from_f64(options.slope.unwrap_or(1.0)),
+        inputs: [x.node(), options.gamma.node(), options.beta.node()],
+    };
+    let y = norm::forward(x.value(), record.norm());
+    let inputs = record.inputs;
+    Ok((tape.record(y, &inputs, || record), mean, variance))
 }
 
 fn channels<E: Element>(x: &Tensor<E>, gamma: &Tensor<E>, beta: &Tensor<E>) -> Result<usize> {
@@ -73,33 +67,6 @@ fn channels<E: Element>(x: &Tensor<E>, gamma: &Tensor<E>, beta: &Tensor<E>) -> R
     Ok(channels)
 }
 
-fn apply<E: Element>(
-    tape: &mut Tape<E>,
-    x: &Var<E>,
-    options: &BatchNorm<'_, E>,
-    mean: Tensor<E>,
-    variance: &Tensor<E>,
-    of_batch: bool,
-) -> Var<E> {
-    let mut inv_std = Tensor::scratch(*variance.shape());
-    for (inv_std, &variance) in inv_std.data_mut().iter_mut().zip(variance.data()) {
-        *inv_std = E::from_f64(1.0 / (variance.to_f64() + options.eps).sqrt());
-    }
-    let record = Normalise {
-        x: x.value().clone(),
-        mean,
-        inv_std,
-        gamma: options.gamma.value().clone(),
-        beta: options.beta.value().clone(),
-        slope: E::from_f64(options.slope.unwrap_or(1.0)),
-        of_batch,
-        inputs: [x.node(), options.gamma.node(), options.beta.node()],
-    };
-    let y = norm::forward(x.value(), record.norm());
-    let inputs = record.inputs;
-    tape.record(y, &inputs, || record)
-}
-
 struct Normalise<E: Element> {
     x: Tensor<E>,
     mean: Tensor<E>,
@@ -107,7 +74,6 @@ struct Normalise<E: Element> {
     gamma: Tensor<E>,
     beta: Tensor<E>,
     slope: E,
-    of_batch: bool,
     inputs: [Option<NodeId>; 3],
 }
 
@@ -119,7 +85,7 @@ impl<E: Element> Normalise<E> {
 
 impl<E: Element> Backward<E> for Normalise<E> {
     fn backward(self, dy: Tensor<E>, sink: &mut Sink<'_, E>) -> Result<()> {
-        let (dx, dgamma, dbeta) = norm::backward(&self.x, dy, self.norm(), self.of_batch);
+        let (dx, dgamma, dbeta) = norm::backward(&self.x, dy, self.norm());
         let [x, gamma, beta] = self.inputs;
         sink.add(gamma, || Ok(dgamma))?;
         sink.add(beta, || Ok(dbeta))?;

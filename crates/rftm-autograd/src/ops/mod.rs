@@ -18,7 +18,7 @@ mod softmax;
 mod unit_rows;
 
 pub use add::add;
-pub use batch_norm::{BatchNorm, batch_norm, batch_norm_inference};
+pub use batch_norm::{BatchNorm, batch_norm};
 pub use concat::{concat, concat_values};
 pub use conv2d::{ConvOptions, conv_transpose2d, conv_transpose2d_values, conv2d, conv2d_values};
 pub use leaky_relu::leaky_relu;
