@@ -1,11 +1,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rftm_autograd::{Param, Tape, Var, ops as layers};
-use rftm_nn::{Freezer, Inference, Module, Visitor, init};
-use rftm_tensor::{Element, Result, Shape, Tensor};
+use rftm_nn::{Freezer, Inference, Module, Visitor};
+use rftm_tensor::{Element, Result, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{check_capacity, check_weight, check_width};
+use crate::config::{check_capacity, check_weight, draw_slots};
 use crate::{ConfigError, latent, ops};
 
 /// How an attention memory compares a latent with a slot.
@@ -81,11 +81,8 @@ impl<E: Element> AttentionMemory<E> {
     /// A parameter that is out of range.
     pub fn new(width: usize, config: AttentionConfig, seed: u64) -> std::result::Result<Self, ConfigError> {
         config.check()?;
-        check_width(PART, width)?;
         let bound = 1.0 / (width as f64).sqrt();
-        let slots = Shape::new(&[config.capacity, width])
-            .and_then(|shape| init::uniform(shape, bound, &mut rftm_rng::rng(seed, PART, 0)))
-            .map_err(|error| ConfigError::new(PART, "width", error.to_string()))?;
+        let slots = draw_slots(PART, [config.capacity, width], bound, (seed, 0))?;
         Ok(Self { config, slots, empty_reads: AtomicU64::new(0) })
     }
 

@@ -1,4 +1,7 @@
+use rftm_autograd::Param;
+use rftm_nn::init;
 use rftm_tensor::recall::Selection;
+use rftm_tensor::{Element, Shape};
 use serde::{Deserialize, Serialize};
 
 /// What a memory unit is to be; checked when the unit is built.
@@ -137,6 +140,19 @@ pub(crate) fn check_capacity(part: &'static str, capacity: usize, what: &str) ->
 
 pub(crate) fn check_width(part: &'static str, width: usize) -> Result<(), ConfigError> {
     if width > 0 { Ok(()) } else { Err(ConfigError::new(part, "width", "0 elements; a latent has at least 1")) }
+}
+
+/// `capacity` slots for latents of `width` elements, drawn from `U(-bound, bound)` in this stream of the part.
+pub(crate) fn draw_slots<E: Element>(
+    part: &'static str,
+    [capacity, width]: [usize; 2],
+    bound: f64,
+    (seed, stream): (u64, u64),
+) -> Result<Param<E>, ConfigError> {
+    check_width(part, width)?;
+    Shape::new(&[capacity, width])
+        .and_then(|shape| init::uniform(shape, bound, &mut rftm_rng::rng(seed, part, stream)))
+        .map_err(|error| ConfigError::new(part, "width", error.to_string()))
 }
 
 /// The weight of a loss, a distance, a slope.

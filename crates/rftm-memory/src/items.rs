@@ -1,9 +1,9 @@
 use rftm_autograd::{Tape, Var, ops as layers};
-use rftm_nn::{Freezer, Inference, Module, Visitor, init};
-use rftm_tensor::{Element, Indices, Result, Shape, Tensor, attention, direction, items};
+use rftm_nn::{Freezer, Inference, Module, Visitor};
+use rftm_tensor::{Element, Indices, Result, Tensor, attention, direction, items};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{check_capacity, check_weight, check_width};
+use crate::config::{check_capacity, check_weight, draw_slots};
 use crate::{ConfigError, latent, ops};
 
 /// What an [`ItemMemory`] is to be; checked when it is built.
@@ -73,11 +73,7 @@ impl<E: Element> ItemMemory<E> {
     /// A parameter that is out of range.
     pub fn new(width: usize, config: ItemConfig, seed: u64) -> std::result::Result<Self, ConfigError> {
         config.check()?;
-        check_width(PART, width)?;
-        let mut drawn = Shape::new(&[config.capacity, width])
-            .and_then(|shape| init::uniform(shape, 1.0, &mut rftm_rng::rng(seed, PART, 0)))
-            .map_err(|error| ConfigError::new(PART, "width", error.to_string()))?
-            .value;
+        let mut drawn = draw_slots(PART, [config.capacity, width], 1.0, (seed, 0))?.value;
         drawn.data_mut().iter_mut().for_each(|value: &mut E| *value = value.abs());
         Ok(Self { config, items: direction::unit_rows(&drawn).0 })
     }

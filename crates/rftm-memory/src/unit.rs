@@ -1,11 +1,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rftm_autograd::{Param, Tape, Var, ops as layers};
-use rftm_nn::{Freezer, Inference, Module, Visitor, init};
+use rftm_nn::{Freezer, Inference, Module, Visitor};
 use rftm_tensor::recall::{self, PackedMemory, Query, Recall};
 use rftm_tensor::{Element, Error, Result, Shape, Tensor};
 
-use crate::config::check_width;
+use crate::config::draw_slots;
 use crate::{ConfigError, UnitConfig, latent, ops};
 
 /// The basic unit (section 3.2.1, Eq. 3): a trainable matrix of slots that answers a latent with a weighted mean of the
@@ -56,12 +56,8 @@ impl<E: Element> MemoryUnit<E> {
         purpose: &'static str,
     ) -> std::result::Result<Self, ConfigError> {
         config.check(purpose)?;
-        check_width(purpose, width)?;
         let bound = 1.0 / (width as f64).sqrt();
-        let mut stream = rftm_rng::rng(seed, purpose, u64::MAX);
-        let slots = Shape::new(&[config.capacity, width])
-            .and_then(|shape| init::uniform(shape, bound, &mut stream))
-            .map_err(|error| ConfigError::new(purpose, "width", error.to_string()))?;
+        let slots = draw_slots(purpose, [config.capacity, width], bound, (seed, u64::MAX))?;
         let all = (0..config.capacity as u32).collect();
         let surviving = Vec::with_capacity(config.capacity);
         Ok(Self { config, slots, seed, purpose, passes: 0, empty_reads: AtomicU64::new(0), surviving, all })
