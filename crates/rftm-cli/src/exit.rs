@@ -1,7 +1,7 @@
 //! What the command ends with: 0 success, 1 failure, 2 a wrong command line, 130 interrupted, 141 the reader of the output
 //! went away.
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 /// A command line that cannot be meant: exit code 2, as for what clap refuses.
@@ -53,8 +53,7 @@ pub(crate) fn code(error: &anyhow::Error) -> ExitCode {
             text = format!("{text}: {cause}");
         }
     }
-    // If standard error is gone, too, there is nobody left to tell.
-    let _ = writeln!(io::stderr(), "rftm: {text}");
+    tell!("{text}");
     if error.is::<Interrupted>() || matches!(error.downcast_ref(), Some(rftm::Error::Interrupted { .. })) {
         ExitCode::from(130)
     } else if error.is::<Usage>() || error.downcast_ref().is_some_and(is_flag) {

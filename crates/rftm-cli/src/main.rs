@@ -1,10 +1,12 @@
 //! The command `rftm`: fit on normal samples, score new ones, explain, from the shell.
 
+#[macro_use]
+mod output;
+
 mod args;
 mod commands;
 mod exit;
 mod input;
-mod output;
 mod partial;
 mod progress;
 mod stream;

@@ -1,16 +1,29 @@
-//! Where results may be written; looked at before they are computed.
+//! Where results may be written, looked at before they are computed; and notes on standard error.
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Result;
 
 use crate::exit::usage;
-use crate::input::is_stdin;
+use crate::input::is_dash;
+
+/// Writes a note to standard error. Its reader may have gone away; nothing fails for want of somebody to tell.
+macro_rules! tell {
+    ($($note:tt)*) => {
+        $crate::output::tell(&format!($($note)*))
+    };
+}
+
+/// What [`tell!`] does.
+pub(crate) fn tell(note: &str) {
+    let _ = writeln!(io::stderr(), "rftm: {note}");
+}
 
 /// Refuses standard output for what makes no sense there.
 pub(crate) fn is_file(output: &Path, what: &str) -> Result<()> {
-    if is_stdin(output) {
+    if is_dash(output) {
         return usage(format!("--output: {what} is written to a file, not to standard output"));
     }
     Ok(())

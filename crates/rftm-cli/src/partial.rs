@@ -1,7 +1,7 @@
 //! Results of an input that may be endless.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, BufRead, BufReader, Seek, Write};
+use std::io::{self, BufRead, BufReader, Seek};
 use std::path::{Path, PathBuf};
 
 /// A file that grows as FILE.partial, where it can be followed, and becomes FILE when it is whole.
@@ -32,7 +32,7 @@ impl Partial {
 
     /// What to say if it does not become whole.
     pub(crate) fn note(&self) -> String {
-        format!("rftm: the scores so far are in {}", self.grows.display())
+        format!("the scores so far are in {}", self.grows.display())
     }
 
     pub(crate) fn finish(self) -> io::Result<()> {
@@ -72,8 +72,6 @@ fn fresh(grows: &Path) -> io::Result<File> {
     let free = (1..).map(name).find(|name| fs::symlink_metadata(name).is_err());
     let free = free.ok_or_else(|| io::Error::from(io::ErrorKind::AlreadyExists))?;
     fs::rename(grows, &free)?;
-    // Standard error may be closed; nothing is lost all the same.
-    let _ =
-        writeln!(io::stderr(), "rftm: {} is of a run that did not end; it is now {}", grows.display(), free.display());
+    tell!("{} is of a run that did not end; it is now {}", grows.display(), free.display());
     open()
 }

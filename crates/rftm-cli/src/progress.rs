@@ -8,20 +8,18 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rftm::{EpochReport, Observer};
 
-use crate::args::ReadArgs;
-
 /// Counts what has passed, with its rate.
 pub(crate) struct Counter(ProgressBar);
 
 impl Counter {
-    pub(crate) fn new(what: &'static str, read: &ReadArgs) -> Self {
-        let bar = ProgressBar::with_draw_target(None, target(read.quiet));
+    pub(crate) fn new(what: &'static str, quiet: bool) -> Self {
+        let bar = ProgressBar::with_draw_target(None, target(quiet));
         bar.set_style(style(&format!("{{human_pos}} {what}, {{per_sec}}")));
         Self(bar)
     }
 
-    pub(crate) fn of(what: &'static str, total: Option<u64>, read: &ReadArgs) -> Self {
-        let counter = Self::new(what, read);
+    pub(crate) fn of(what: &'static str, total: Option<u64>, quiet: bool) -> Self {
+        let counter = Self::new(what, quiet);
         if let Some(total) = total {
             counter.0.set_length(total);
             counter.0.set_style(style(&format!(
@@ -110,8 +108,7 @@ impl Tally {
     pub(crate) fn say(&self) {
         let (count, seconds) = (self.count.load(Ordering::Relaxed), self.begin.elapsed().as_secs_f64());
         let rate = count as f64 / seconds;
-        // Nobody listening on standard error is no reason to fail.
-        let _ = writeln!(io::stderr(), "rftm: {count} scores in {seconds:.2} s, {rate:.0} a second");
+        tell!("{count} scores in {seconds:.2} s, {rate:.0} a second");
     }
 }
 

@@ -1,6 +1,5 @@
 //! From rows to batches of samples, in constant memory.
 
-use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Error, Result};
@@ -59,11 +58,7 @@ pub(crate) fn each_batch(
                 pending.hand_on(&mut each)?;
                 if let (Layout::Series { window, .. }, 0) = (layout, pending.samples) {
                     let (path, apart) = (called(path), if gaps { " without a gap" } else { "" });
-                    // Standard error may be closed; that there is nothing is no failure.
-                    let _ = writeln!(
-                        io::stderr(),
-                        "rftm: {path}: {rows} rows, a window has {window}{apart}: nothing to score"
-                    );
+                    tell!("{path}: {rows} rows, a window has {window}{apart}: nothing to score");
                 }
                 return Ok(());
             }

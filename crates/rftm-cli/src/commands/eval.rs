@@ -50,7 +50,7 @@ pub(crate) fn run(args: &EvalArgs) -> Result<()> {
         ));
     }
     let mut source = input::open(&args.on.input, &args.on.read, args.on.resize, detector.card(), labels)?;
-    let counter = Counter::of("rows", source.rows(), &args.on.read);
+    let counter = Counter::of("rows", source.rows(), args.on.read.quiet);
     let (mut truth, mut scores) = (Vec::new(), Vec::new());
     each_batch(&mut *source, &args.on.input, layout, |data, samples| {
         truth.extend(samples.iter().map(|sample| sample.first.label == Some(true)));

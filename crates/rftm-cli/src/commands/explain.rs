@@ -93,7 +93,7 @@ impl Worst {
 /// The samples to explain: the most anomalous, or those that were asked for.
 fn keep(args: &ExplainArgs, detector: &Detector) -> Result<Vec<Kept>> {
     let mut source = input::open(&args.on.input, &args.on.read, args.on.resize, detector.card(), Labels::None)?;
-    let counter = Counter::of("rows", source.rows(), &args.on.read);
+    let counter = Counter::of("rows", source.rows(), args.on.read.quiet);
     let mut worst = Worst::new(args.top);
     let mut wanted: BTreeMap<u64, Option<Kept>> = args.rows.iter().map(|&row| (row, None)).collect();
     let by_score = wanted.is_empty();

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Result;
 use rftm::{Detector, Layout, check_writable, write_atomic};
 
-use crate::args::{ReadArgs, ScoreArgs};
+use crate::args::ScoreArgs;
 use crate::exit::Interrupted;
-use crate::input::{self, Labels, Source, is_stdin};
+use crate::input::{self, Labels, Source, is_dash};
 use crate::output;
 use crate::partial::Partial;
 use crate::progress::{Counter, Due, Tally, end_on_interrupt, interrupt};
@@ -19,7 +19,7 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<()> {
     output::is_none_of(&args.output, &[&args.on.model, &args.on.input])?;
     let detector = Detector::load(&args.on.model)?;
     let tally = Arc::new(Tally::new());
-    if args.stats && is_stdin(&args.output) {
+    if args.stats && is_dash(&args.output) {
         // Before the input is opened: its first line may be long in coming.
         let tally = Arc::clone(&tally);
         end_on_interrupt(move || tally.say())?;
@@ -31,7 +31,7 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<()> {
         }
     })?;
     let job = Job { args, detector: &detector, source: &mut *source, tally };
-    if is_stdin(&args.output) {
+    if is_dash(&args.output) {
         // Without --stats Ctrl-C ends it as it ends any filter.
         return job.write(Out { name: Path::new("standard output"), writer: &mut io::stdout().lock() }, None);
     }
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<()> {
 
 /// Whether all of an input is there already.
 fn is_whole(path: &Path) -> bool {
-    !is_stdin(path) && fs::metadata(path).is_ok_and(|metadata| metadata.is_file() || metadata.is_dir())
+    !is_dash(path) && fs::metadata(path).is_ok_and(|metadata| metadata.is_file() || metadata.is_dir())
 }
 
 /// A file that appears when it is whole.
@@ -69,9 +69,7 @@ fn write_partial(job: Job) -> Result<()> {
         return job.write(Out { name, writer: &mut file }, None);
     };
     let (stats, tally, note) = (job.args.stats, Arc::clone(&job.tally), partial.note());
-    let say_note = move || {
-        let _ = writeln!(io::stderr(), "{note}");
-    };
+    let say_note = move || tell!("{note}");
     let on_interrupt = say_note.clone();
     end_on_interrupt(move || {
         if stats {
@@ -119,8 +117,8 @@ impl Job<'_> {
         };
         out.put(format!("{ids},score,p_value,anomaly\n").as_bytes())?;
         // A bar on the same terminal would be torn by the scores.
-        let quiet = args.on.read.quiet || is_stdin(&args.output) && io::stdout().is_terminal();
-        let counter = Counter::of("rows", source.rows(), &ReadArgs { quiet, ..args.on.read.clone() });
+        let quiet = args.on.read.quiet || is_dash(&args.output) && io::stdout().is_terminal();
+        let counter = Counter::of("rows", source.rows(), quiet);
         let mut due = (args.stats && !args.on.read.quiet && !io::stderr().is_terminal()).then(|| Due::every(10));
         let scored = each_batch(source, &args.on.input, layout, |data, samples| {
             if stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {

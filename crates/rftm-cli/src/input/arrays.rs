@@ -16,8 +16,8 @@ use crate::args::{BadLines, FitArgs, Format};
 use crate::exit::usage;
 use crate::input::doubts::Doubts;
 use crate::input::{
-    ACROSS, Id, LEAVE_OUT, Labels, MISSING_VALUE, Next, Source, bad_line, by_ending, check_count, columns, cut,
-    is_stdin, numbered,
+    ACROSS, Id, LEAVE_OUT, Labels, MISSING_VALUE, Next, Source, by_ending, check_count, columns, cut, is_dash,
+    left_out, numbered,
 };
 
 /// An NPY file.
@@ -45,7 +45,7 @@ pub(crate) struct Array {
 
 /// All rows of a file: of 1 or 2 axes a table, of 3 (n, height, width) or 4 (n, channels, height, width) images.
 pub(crate) fn load(path: &Path, format: Format, array: Option<&str>) -> Result<Array> {
-    if is_stdin(path) {
+    if is_dash(path) {
         return usage("only CSV can be read from standard input");
     }
     let name = path.display();
@@ -113,7 +113,7 @@ pub(crate) fn choose(array: Array, args: &FitArgs) -> Result<(Layout, Vec<f32>, 
         row.clear();
         row.extend(chosen.iter().map(|&place| values[index * width + place]));
         if let Some(problem) = problem(&row, &kept, args.missing) {
-            bad_line(bad_lines, &place(&path, &kept, index), &problem, hint)?;
+            left_out(bad_lines, format_args!("{}: {problem}", place(&path, &kept, index)), hint)?;
             continue;
         }
         values[end..][..row.len()].copy_from_slice(&row);
@@ -320,7 +320,7 @@ impl Source for Memory {
         let index = self.row;
         self.row += 1;
         if let Some(problem) = problem(row, &self.layout, self.missing) {
-            bad_line(self.bad_lines, &place(&self.path, &self.layout, index), &problem, LEAVE_OUT)?;
+            left_out(self.bad_lines, format_args!("{}: {problem}", place(&self.path, &self.layout, index)), LEAVE_OUT)?;
             return Ok(Next::Skipped);
         }
         out.extend_from_slice(row);

@@ -1,6 +1,5 @@
 //! Tables: CSV, and whatever else has named columns and gives one record after the other.
 
-use std::io::{self, Write};
 use std::path::Path;
 
 use ::csv::ByteRecord;
@@ -15,7 +14,7 @@ use crate::input::doubts::Doubts;
 use crate::input::levels::Levels;
 use crate::input::text::Text;
 use crate::input::{
-    ACROSS, Id, LEAVE_OUT, Labels, MISSING_VALUE, Next, Source, Values, bad_line, called, check_count, cut,
+    ACROSS, Id, LEAVE_OUT, Labels, MISSING_VALUE, Next, Source, Values, called, check_count, cut, left_out,
 };
 use crate::progress::Counter;
 
@@ -118,12 +117,8 @@ impl Records {
             let (place, text) = (self.place(), shown(text));
             bail!("{place}: {text:?} is no number, other cells are: say whether this is a header, --header yes or no");
         }
-        // Standard error may be closed; the fit goes on all the same.
         let (label, names) = (&self.label, list(&self.names));
-        let _ = writeln!(
-            io::stderr(),
-            "rftm: {label}: no header: columns are named {names}; --header yes if the first line is one"
-        );
+        tell!("{label}: no header: columns are named {names}; --header yes if the first line is one");
         Ok(())
     }
 
@@ -251,10 +246,10 @@ pub(crate) fn load(args: &FitArgs, format: Format) -> Result<(Layout, Vec<f32>, 
     let columns = records.names.len();
     let mut values = Vec::new();
     let mut doubts = vec![Doubts::default(); cells.len()];
-    let counter = Counter::new("rows", &args.read);
+    let counter = Counter::new("rows", args.read.quiet);
     while records.advance()? {
         match parse(&records.record, columns, &mut cells, args.missing, &mut values) {
-            Err(problem) => bad_line(bad_lines, &records.place(), &problem, &hint)?,
+            Err(problem) => left_out(bad_lines, format_args!("{}: {problem}", records.place()), &hint)?,
             Ok(()) => {
                 let numbers = cells.iter().zip(&mut doubts).filter(|(cell, _)| cell.levels.is_none());
                 numbers.for_each(|(cell, doubts)| doubts.note(&records.record[cell.at]));
@@ -357,7 +352,7 @@ impl Source for Table {
         self.row += 1;
         let columns = self.records.names.len();
         if let Err(problem) = parse(&self.records.record, columns, &mut self.cells, self.missing, out) {
-            bad_line(self.bad_lines, &self.records.place(), &problem, LEAVE_OUT)?;
+            left_out(self.bad_lines, format_args!("{}: {problem}", self.records.place()), LEAVE_OUT)?;
             return Ok(Next::Skipped);
         }
         let label = match &self.label {

@@ -1,7 +1,5 @@
 //! What is suspicious of a column of numbers.
 
-use std::io::{self, Write};
-
 /// Fewer values than this, and a column is all but constant.
 const FEW: f64 = 1000.0;
 
@@ -56,19 +54,14 @@ impl Doubts {
 
     /// Says so on standard error.
     pub(crate) fn warn(&self, name: &str) {
-        // If standard error is closed, nobody wants to know.
         if let Some(left) = self.left() {
-            let _ = writeln!(
-                io::stderr(),
-                "rftm: column {name:?}: 32 bits tell only about {left:.0} of its values apart; subtract its smallest \
+            tell!(
+                "column {name:?}: 32 bits tell only about {left:.0} of its values apart; subtract its smallest \
                  value, or leave it out with --exclude"
             );
         }
         if self.only_grows() {
-            let _ = writeln!(
-                io::stderr(),
-                "rftm: column {name:?} only ever grows: a row number or a time? leave it out with --exclude {name:?}"
-            );
+            tell!("column {name:?} only ever grows: a row number or a time? leave it out with --exclude {name:?}");
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -14,8 +13,11 @@ use sha2::{Digest, Sha256};
 
 use crate::args::{BadLines, ReadArgs};
 use crate::exit::usage;
-use crate::input::{Id, Labels, Next, Source, jpeg};
+use crate::input::{Id, Labels, Next, Source, jpeg, left_out};
 use crate::progress::Counter;
+
+/// What can be done about an image that cannot be read, beside mending it.
+const LEAVE_OUT: &str = "--bad-lines skip leaves such images out";
 
 const ENDINGS: [&str; 3] = ["png", "jpg", "jpeg"];
 
@@ -137,7 +139,7 @@ pub(crate) fn load(
         let image = match read(file, resize, Some(&mut hash)) {
             Ok(image) => image,
             Err(error) => {
-                left_out(bad_lines, error)?;
+                left_out(bad_lines, format_args!("{error:#}"), LEAVE_OUT)?;
                 continue;
             }
         };
@@ -154,18 +156,6 @@ pub(crate) fn load(
     }
     let Some(([channels, height, width], _)) = first else { bail!("{}: no image", path.display()) };
     Ok((Layout::Images { channels, height, width }, values, hash))
-}
-
-/// Says that an image was left out, or fails.
-fn left_out(bad_lines: BadLines, error: anyhow::Error) -> Result<()> {
-    match bad_lines {
-        BadLines::Fail => Err(anyhow!("{error:#} (--bad-lines skip leaves such images out)")),
-        BadLines::Skip => {
-            // Standard error may be closed; the image is left out all the same.
-            let _ = writeln!(io::stderr(), "rftm: {error:#}; left out");
-            Ok(())
-        }
-    }
 }
 
 /// Images like those of a fit, one by one.
@@ -238,7 +228,7 @@ impl Source for Folder {
         match self.fitting(&file) {
             Ok(image) => out.extend(image.values),
             Err(error) => {
-                left_out(self.bad_lines, error)?;
+                left_out(self.bad_lines, format_args!("{error:#}"), LEAVE_OUT)?;
                 return Ok(Next::Skipped);
             }
         }

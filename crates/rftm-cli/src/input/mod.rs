@@ -13,7 +13,7 @@ mod parquet;
 mod tap;
 mod text;
 
-use std::io::{self, Write};
+use std::fmt::Display;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -71,7 +71,7 @@ impl Id {
 
 /// What messages call a file.
 pub(crate) fn called(path: &Path) -> String {
-    if is_stdin(path) { "standard input".to_owned() } else { path.display().to_string() }
+    if is_dash(path) { "standard input".to_owned() } else { path.display().to_string() }
 }
 
 /// The beginning of a text, for a message.
@@ -91,19 +91,19 @@ const LEAVE_OUT: &str = "--bad-lines skip leaves such lines out";
 const ACROSS: &str = "no line can be left out, for a window may not reach across the gap: mend it, or fill missing \
                       values in with --missing mean or median";
 
-/// Says that a row was left out, or fails.
-fn bad_line(bad_lines: BadLines, place: &str, problem: &str, hint: &str) -> Result<()> {
+/// Says that a row or an image was left out, or fails; `hint` is what can be done about it.
+fn left_out(bad_lines: BadLines, problem: impl Display, hint: &str) -> Result<()> {
     match bad_lines {
-        BadLines::Fail => bail!("{place}: {problem} ({hint})"),
+        BadLines::Fail => bail!("{problem} ({hint})"),
         BadLines::Skip => {
-            // Standard error may be closed; the row is left out all the same.
-            let _ = writeln!(io::stderr(), "rftm: {place}: {problem}; left out");
+            tell!("{problem}; left out");
             Ok(())
         }
     }
 }
 
-pub(crate) fn is_stdin(path: &Path) -> bool {
+/// Whether a path stands for standard input, or, of an output, for standard output.
+pub(crate) fn is_dash(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
@@ -112,7 +112,7 @@ fn format(path: &Path, read: &ReadArgs) -> Result<Format> {
     if let Some(format) = read.format {
         return Ok(format);
     }
-    if is_stdin(path) {
+    if is_dash(path) {
         return Ok(Format::Csv);
     }
     if path.is_dir() {
@@ -164,7 +164,7 @@ pub(crate) fn load(args: &FitArgs) -> Result<(Data, Origin)> {
     let path = args.input.as_path();
     // The name alone: a model is handed on, and whose folder it was is nobody's business.
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    let source = Some(if is_stdin(path) { "standard input".to_owned() } else { name });
+    let source = Some(if is_dash(path) { "standard input".to_owned() } else { name });
     let format = format(path, &args.read)?;
     let named = [
         ("columns", !args.columns.is_empty()),
@@ -175,7 +175,7 @@ pub(crate) fn load(args: &FitArgs) -> Result<(Data, Origin)> {
     let refuse = |flag: &str, why: &str| usage(format!("--{flag} names columns, {} {why}", path.display()));
     match (format, named.iter().find(|(_, given)| *given)) {
         (Format::Images, Some((flag, _))) => return refuse(flag, "has images"),
-        (Format::Npy | Format::Npz | Format::Idx, _) if named[3].1 => {
+        (Format::Npy | Format::Npz | Format::Idx, _) if !args.categorical.is_empty() => {
             return refuse("categorical", "has numbers alone: make it a CSV");
         }
         _ => {}
@@ -183,7 +183,7 @@ pub(crate) fn load(args: &FitArgs) -> Result<(Data, Origin)> {
     check_flags(path, format, &args.read, args.resize.is_some())?;
     let (layout, values, hash, table) = match format {
         Format::Images => {
-            let counter = Counter::new("images", &args.read);
+            let counter = Counter::new("images", args.read.quiet);
             let (layout, values, hash) = images::load(path, args.resize, args.read.bad_lines, &counter)?;
             (layout, values, hash, None)
         }

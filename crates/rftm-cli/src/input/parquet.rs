@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::exit::usage;
 use crate::input::csv::Lines;
-use crate::input::is_stdin;
+use crate::input::is_dash;
 
 /// The names of the columns, then the rows.
 pub(crate) struct Rows {
@@ -25,7 +25,7 @@ pub(crate) struct Rows {
 
 impl Rows {
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        if is_stdin(path) {
+        if is_dash(path) {
             return usage("only CSV can be read from standard input");
         }
         let name = path.display();

@@ -12,7 +12,7 @@ use sha2::Sha256;
 
 use crate::args::ReadArgs;
 use crate::input::csv::Lines;
-use crate::input::is_stdin;
+use crate::input::is_dash;
 use crate::input::tap::{Passed, Place, Tap};
 
 pub(crate) struct Text {
@@ -30,7 +30,7 @@ pub(crate) struct Text {
 
 impl Text {
     pub(crate) fn open(path: &Path, read: &ReadArgs, label: &str) -> Result<Self> {
-        let (inner, live): (Box<dyn Read>, bool) = if is_stdin(path) {
+        let (inner, live): (Box<dyn Read>, bool) = if is_dash(path) {
             (Box::new(io::stdin().lock()), true)
         } else {
             let name = || format!("cannot read {label}");
