@@ -66,10 +66,30 @@ pub(crate) fn code(error: &anyhow::Error) -> ExitCode {
 /// Whether an error is of a value that a flag gave, not of the data.
 fn is_flag(error: &rftm::Error) -> bool {
     match error {
-        rftm::Error::Setting { name, .. } => !matches!(*name, "columns" | "images" | "data"),
+        rftm::Error::Setting { .. } => true,
         rftm::Error::Model(rftm_models::Error::Config { parameter, .. }) => {
             matches!(*parameter, "batch_size" | "learning_rate" | "patience" | "widths" | "channels")
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rftm::{Data, Detector, Rule};
+
+    #[test]
+    fn flags_are_told_from_data_and_files() {
+        let check = |error: rftm::Error, expected: bool| assert_eq!(is_flag(&error), expected, "{error}");
+        let table = |columns: &[&str], values| Data::table(columns.to_vec(), values);
+        check(table(&[], vec![]).unwrap_err(), false);
+        check(Data::images([5, 2, 2], vec![0.0; 20]).unwrap_err(), false);
+        check(Data::series(["x"], 0, 1, vec![]).unwrap_err(), true);
+        check(rftm::Error::Unsavable { problem: String::new() }, false);
+        let rows = table(&["x"], (0..40).map(|x| x as f32).collect()).unwrap();
+        let mut detector = Detector::builder().max_epochs(1).fit(&rows).unwrap();
+        check(detector.set_threshold(Rule::Quantile(2.0)).unwrap_err(), true);
+        check(Detector::builder().learning_rate(-1.0).fit(&rows).unwrap_err(), true);
     }
 }

@@ -144,7 +144,7 @@ impl Layout {
             {
                 Err(Error::setting("window", format!("{window} rows, or {stride} from one to the next, are too many")))
             }
-            Self::Images { channels, .. } if !(1..=4).contains(channels) => Err(Error::setting(
+            Self::Images { channels, .. } if !(1..=4).contains(channels) => Err(Error::unsuitable(
                 "images",
                 format!("{channels} channels; 1 to 4 are supported, and the axes are channels, height, width"),
             )),
@@ -154,9 +154,9 @@ impl Layout {
                     .and_then(|pixels| pixels.checked_mul(*channels))
                     .is_none_or(|numbers| numbers > MOST_NUMBERS) =>
             {
-                Err(Error::setting("images", format!("{width}x{height} pixels are too many")))
+                Err(Error::unsuitable("images", format!("{width}x{height} pixels are too many")))
             }
-            _ if self.row_width() == 0 => Err(Error::setting("columns", "there is no column to learn from")),
+            _ if self.row_width() == 0 => Err(Error::unsuitable("columns", "there is no column to learn from")),
             _ => Ok(()),
         }
     }

@@ -206,7 +206,7 @@ impl fmt::Debug for Detector {
 
 /// The numbers of all samples.
 pub(crate) fn all(data: &Data) -> Result<Vec<u32>> {
-    let count = u32::try_from(data.len()).map_err(|_| Error::setting("data", "more than 2^32 samples"))?;
+    let count = u32::try_from(data.len()).map_err(|_| Error::unsuitable("data", "more than 2^32 samples"))?;
     Ok((0..count).collect())
 }
 

@@ -7,12 +7,27 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A setting is out of range.
+    /// A setting of the caller's is out of range. What is wrong with data has other variants, so that a command can tell
+    /// its own flags from the file it was given.
     #[error("{name}: {problem}")]
     Setting {
         /// Which one.
         name: &'static str,
         /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// The data are of a kind or a size that no detector can be fitted on or used with.
+    #[error("{what}: {problem}")]
+    Unsuitable {
+        /// What of them.
+        what: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The detector was not saved, for the file could not be loaded.
+    #[error("model: {problem}")]
+    Unsavable {
+        /// What is wrong with it.
         problem: String,
     },
     /// The values do not make whole rows.
@@ -150,5 +165,9 @@ pub enum Error {
 impl Error {
     pub(crate) fn setting(name: &'static str, problem: impl Into<String>) -> Self {
         Self::Setting { name, problem: problem.into() }
+    }
+
+    pub(crate) fn unsuitable(what: &'static str, problem: impl Into<String>) -> Self {
+        Self::Unsuitable { what, problem: problem.into() }
     }
 }

@@ -72,8 +72,8 @@ impl Content {
 }
 
 pub(crate) fn save(path: &Path, content: Content) -> Result<()> {
-    let wrong = |error: serde_json::Error| Error::setting("model", format!("the header cannot be written: {error}"));
-    content.verify().map_err(|problem| Error::setting("model", format!("{problem}; it was not saved")))?;
+    let wrong = |error: serde_json::Error| Error::Unsavable { problem: format!("the header cannot be written: {error}") };
+    content.verify().map_err(|problem| Error::Unsavable { problem: format!("{problem}; it was not saved") })?;
     let Content { card, state, calibration } = content;
     let mut file = StateDict { note: String::new(), ..state };
     file.tensors = file.tensors.into_iter().map(|(name, tensor)| (format!("{MODEL}{name}"), tensor)).collect();
@@ -171,7 +171,9 @@ mod tests {
             change(&mut content);
             assert_eq!(content.verify().err().as_deref(), (!expected.is_empty()).then_some(expected));
             let other = folder.path().join("other");
-            let message = save(&other, content).unwrap_err().to_string();
+            let error = save(&other, content).unwrap_err();
+            assert!(matches!(error, Error::Unsavable { .. }), "{error}");
+            let message = error.to_string();
             assert!(message.starts_with("model: ") && !other.exists(), "{message}");
         };
         let scores = "its calibration scores are not finite numbers in ascending order";

@@ -27,7 +27,7 @@ impl Split {
         if samples < needed {
             return Err(too_few(needed));
         }
-        let all = u32::try_from(samples).map_err(|_| Error::setting("data", "more than 2^32 samples"))?;
+        let all = u32::try_from(samples).map_err(|_| Error::unsuitable("data", "more than 2^32 samples"))?;
         let mut order: Vec<u32> = (0..all).collect();
         let usable = samples - 2 * apart;
         let [validation, calibration] = defaults::held_out(usable);
@@ -35,7 +35,7 @@ impl Split {
         let rows = match *data.layout() {
             Layout::Series { window, stride, .. } => {
                 let end = (train - 1) * stride + window;
-                (0..u32::try_from(end).map_err(|_| Error::setting("data", "more than 2^32 rows"))?).collect()
+                (0..u32::try_from(end).map_err(|_| Error::unsuitable("data", "more than 2^32 rows"))?).collect()
             }
             _ => {
                 shuffle(&mut order, &mut rng(seed, "hold out", 0));
