@@ -14,6 +14,6 @@ mod train;
 pub use error::Error;
 pub use model::{Bottleneck, Model};
 pub use patterns::Pattern;
-pub use score::{SCORING_BATCH, Scorer, reconstruct, scores};
+pub use score::{SCORING_BATCH, Scorer, gather, reconstruct, scores};
 pub use spec::{Architecture, Capacities, Convention, MemorySpec, ModelKind, ModelSpec};
 pub use train::{EpochReport, Observer, Silent, TrainConfig, TrainOutcome, TrainReport, train};

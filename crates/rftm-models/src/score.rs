@@ -110,8 +110,17 @@ fn each_batch(
     Ok(())
 }
 
-/// Some samples as a tensor, in memory from the pool.
-pub(crate) fn gather(samples: &dyn Samples, rows: &[u32]) -> Result<Tensor, Error> {
+/// Some samples as a tensor, in memory from the pool: what a model takes.
+///
+/// # Shapes
+/// Result (rows, ...) with the axes of a sample.
+///
+/// # Errors
+/// If samples have more axes than a tensor has beside its first.
+///
+/// # Panics
+/// If a row is not below `samples.len()`.
+pub fn gather(samples: &dyn Samples, rows: &[u32]) -> Result<Tensor, Error> {
     let shape = samples.shape();
     let mut dims = [rows.len(); MAX_RANK];
     let rank = 1 + shape.len();

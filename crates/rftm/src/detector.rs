@@ -1,10 +1,9 @@
 use std::fmt;
 use std::path::Path;
 
-use rftm_data::Samples;
-use rftm_models::{Model, Scorer};
+use rftm_models::{Model, Scorer, gather};
 use rftm_nn::StateDict;
-use rftm_tensor::{Shape, Tensor};
+use rftm_tensor::Tensor;
 
 use crate::features::Prepared;
 use crate::file::{self, Content};
@@ -80,9 +79,7 @@ impl Detector {
         while let Some(log) = rest.len().checked_ilog2() {
             let (rows, others) = rest.split_at((1 << log).min(most));
             rest = others;
-            let dims: Vec<usize> = std::iter::once(rows.len()).chain(prepared.shape().iter().copied()).collect();
-            let mut x = Tensor::scratch(Shape::new(&dims)?);
-            prepared.fill(rows, x.data_mut());
+            let x = gather(&prepared, rows)?;
             each(&x, &self.scorer.reconstruct(&x)?)?;
         }
         Ok(())
