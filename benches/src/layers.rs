@@ -158,14 +158,9 @@ pub fn layers(spec: &ModelSpec) -> Result<Vec<Layer>> {
             let decoder = pairs.flat_map(|(i, pair)| linear(pair[1], pair[0], i > 0 || last)).collect();
             (encoder, decoder, widths[widths.len() - 1], widths[0])
         }
-        Architecture::Conv { image, channels, kernel, stride, padding } => {
-            let mut sizes = Vec::new();
-            let mut large = *image;
-            for _ in 1..channels.len() {
-                let geometry = Geometry::convolution(large, [*kernel; 2], *stride, *padding)?;
-                large = geometry.small();
-                sizes.push(geometry);
-            }
+        Architecture::Conv { image, channels, .. } => {
+            let sizes = spec.architecture.geometries()?;
+            let large = sizes.last().map_or(*image, Geometry::small);
             let pairs = || channels.windows(2).zip(&sizes).enumerate();
             let layout = |back| Layer::Layout { image: *image, channels: channels[0], back };
             let mut encoder = vec![layout(false)];

@@ -21,19 +21,14 @@ pub(crate) fn build(spec: &ModelSpec, stream: &mut Rng) -> Result<Coder, Error> 
             check("widths", widths, 1)?;
             Ok(mlp(spec, widths, stream))
         }
-        Architecture::Conv { image, channels, kernel, stride, padding } => {
+        Architecture::Conv { image, channels, kernel, .. } => {
             check("channels", channels, kernel.saturating_mul(*kernel))?;
             let smallest = spec.architecture.smallest_image();
             if image.iter().any(|&side| side < smallest) {
                 return Err(Error::ImageTooSmall { image: *image, layers: channels.len() - 1, smallest });
             }
-            let mut sizes = Vec::new();
-            let mut large = *image;
-            for _ in 1..channels.len() {
-                let geometry = Geometry::convolution(large, [*kernel; 2], *stride, *padding)?;
-                large = geometry.small();
-                sizes.push(geometry);
-            }
+            let sizes = spec.architecture.geometries()?;
+            let large = sizes.last().map_or(*image, Geometry::small);
             let latent = large[0].checked_mul(large[1]).and_then(|pixels| pixels.checked_mul(*channels.last()?));
             let latent = latent.ok_or_else(|| Error::Config {
                 parameter: "image",

@@ -3,6 +3,7 @@ use std::str::FromStr;
 
 use rftm_data::Scaling;
 use rftm_memory::{AttentionConfig, ItemConfig, Selection, UnitConfig};
+use rftm_tensor::conv::Geometry;
 use serde::{Deserialize, Serialize};
 
 /// The models of the paper's comparison.
@@ -176,6 +177,22 @@ impl Architecture {
             reach.saturating_sub(padding.saturating_mul(2)).max(*stride).max(1)
         };
         (1..channels.len()).fold(1, |small, _| layer(small))
+    }
+
+    /// The sizes of each convolution, from the image to the latent; the decoder goes back through the same. None for models
+    /// without convolutions.
+    ///
+    /// # Errors
+    /// If a kernel does not fit what the layers before it leave of the image.
+    pub fn geometries(&self) -> rftm_tensor::Result<Vec<Geometry>> {
+        let Self::Conv { image, channels, kernel, stride, padding } = self else { return Ok(vec![]) };
+        let mut large = *image;
+        let layer = |_| {
+            let geometry = Geometry::convolution(large, [*kernel; 2], *stride, *padding)?;
+            large = geometry.small();
+            Ok(geometry)
+        };
+        (1..channels.len()).map(layer).collect()
     }
 
     /// The shape of one sample.

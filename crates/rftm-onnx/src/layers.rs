@@ -3,7 +3,7 @@
 use rftm_models::{Architecture, ModelSpec};
 use rftm_nn::{BatchNorm, StateDict};
 use rftm_tensor::conv::{Geometry, permute};
-use rftm_tensor::{Result as Fit, Tensor};
+use rftm_tensor::Tensor;
 
 use crate::Error;
 use crate::graph::{Graph, Value, float, ints};
@@ -46,7 +46,7 @@ pub(crate) struct Coder<'a> {
 
 impl<'a> Coder<'a> {
     pub(crate) fn new(spec: &'a ModelSpec, weights: &'a Weights<'a>) -> Result<Self, Error> {
-        Ok(Self { spec, weights, geometries: geometries(&spec.architecture)? })
+        Ok(Self { spec, weights, geometries: spec.architecture.geometries()? })
     }
 
     /// Shape of a latent as the memory sees it: (C) or (H, W, C).
@@ -117,16 +117,4 @@ impl<'a> Coder<'a> {
         let op = if transposed { "ConvTranspose" } else { "Conv" };
         Ok(graph.node(part, op, &[x, &weight, &bias], attributes))
     }
-}
-
-/// The sizes of each convolution, from the image to the latent.
-fn geometries(architecture: &Architecture) -> Fit<Vec<Geometry>> {
-    let Architecture::Conv { image, channels, kernel, stride, padding } = architecture else { return Ok(vec![]) };
-    let mut large = *image;
-    let layer = |_| {
-        let geometry = Geometry::convolution(large, [*kernel; 2], *stride, *padding)?;
-        large = geometry.small();
-        Ok(geometry)
-    };
-    (1..channels.len()).map(layer).collect()
 }
