@@ -101,16 +101,6 @@ impl Default for TwinConfig {
     }
 }
 
-impl TwinConfig {
-    /// The same change to both units.
-    #[must_use]
-    pub fn map_units(mut self, change: impl Fn(UnitConfig) -> UnitConfig) -> Self {
-        self.hippocampus = self.hippocampus.map(&change);
-        self.cortex = self.cortex.map(&change);
-        self
-    }
-}
-
 /// A parameter that is out of range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{part}.{parameter}: {problem}")]

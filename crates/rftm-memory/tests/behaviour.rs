@@ -98,9 +98,9 @@ fn each_part_switches_off() {
     for wrong in [latents([3, 9]), latents([8, 1]), Tensor::full([8], 1.0)] {
         assert!(twin.infer(wrong.clone(), Inference::default()).is_err() && frozen.infer(wrong).is_err());
     }
-    count(|c| *c = c.map_units(|unit| UnitConfig { forgetting_rate: 0.0, ..unit }));
-    count(|c| *c = c.map_units(|unit| UnitConfig { top_k: None, ..unit }));
-    count(|c| *c = c.map_units(|unit| UnitConfig { selection: Selection::Remove, ..unit }));
+    count(|c| each_unit(c, |unit| unit.forgetting_rate = 0.0));
+    count(|c| each_unit(c, |unit| unit.top_k = None));
+    count(|c| each_unit(c, |unit| unit.selection = Selection::Remove));
 }
 
 #[test]
@@ -237,12 +237,18 @@ fn configurations_are_plain_data() {
     assert!(serde_json::from_str::<TwinConfig>(&text.replace("capacity", "capacty")).is_err());
 }
 
+/// The same change to both units.
+fn each_unit(config: &mut TwinConfig, change: impl Fn(&mut UnitConfig)) {
+    config.hippocampus.iter_mut().chain(&mut config.cortex).for_each(change);
+}
+
 /// The module is what the reference values check: unit, connector, unit, connector (Eq. 4 and 5).
 #[test]
 fn a_twin_memory_is_its_parts_in_order() {
     use rftm_autograd::ops as layers;
     use rftm_tensor::recall::Query;
-    let config = TwinConfig::default().map_units(|unit| UnitConfig { forgetting_rate: 0.0, ..unit });
+    let mut config = TwinConfig::default();
+    each_unit(&mut config, |unit| unit.forgetting_rate = 0.0);
     let mut twin = TwinMemory::<f32>::new(6, config, 0).unwrap();
     let (x, mut tape) = (latents([9, 6]), Tape::new());
     let (one, zero) = (Var::constant(Tensor::full([6], 1.0)), Var::constant(Tensor::zeros([6])));

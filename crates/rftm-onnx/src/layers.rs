@@ -2,8 +2,8 @@
 
 use rftm_models::{Architecture, ModelSpec};
 use rftm_nn::{BatchNorm, StateDict};
-use rftm_tensor::conv::{Geometry, permute};
 use rftm_tensor::Tensor;
+use rftm_tensor::conv::{Geometry, permute};
 
 use crate::Error;
 use crate::graph::{Graph, Value, float, ints};

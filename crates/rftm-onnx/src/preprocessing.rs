@@ -58,18 +58,8 @@ impl Preprocessing {
         Ok(Self { fill: Some(fill), ..self })
     }
 
-    /// Limits scaled features to `[-limit, limit]`.
-    ///
-    /// # Errors
-    /// A limit that is not a positive number.
-    pub fn limited(self, limit: f32) -> Result<Self, Error> {
-        if limit > 0.0 && limit.is_finite() {
-            return Ok(Self { limit: Some(vec![limit]), ..self });
-        }
-        Err(Error::Preprocessing(format!("the limit is {limit}; a positive number is needed")))
-    }
-
-    /// Limits each scaled feature to `[-limit, limit]` with a limit of its own; as many as there are features.
+    /// Limits each scaled feature to `[-limit, limit]` with a limit of its own; as many as there are
+    /// centres.
     ///
     /// # Errors
     /// Another number of limits, or one that is not a positive number.

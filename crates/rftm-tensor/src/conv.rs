@@ -16,7 +16,7 @@ mod packed;
 mod patches;
 mod spread;
 
-pub use layout::{from_nhwc, permute, to_nhwc};
+pub use layout::{permute, to_nhwc};
 pub use packed::PackedConv;
 
 use class::Class;

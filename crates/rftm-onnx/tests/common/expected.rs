@@ -38,7 +38,7 @@ fn options(index: usize, features: usize) -> Options {
             0 => Some(scaling(features)),
             1 => {
                 let pixels = Preprocessing::uniform(127.5, 1.0 / 127.5).unwrap();
-                Some(pixels.filled(vec![FILL]).unwrap().limited(LIMIT).unwrap())
+                Some(pixels.filled(vec![FILL]).unwrap().limited_each(vec![LIMIT]).unwrap())
             }
             _ => None,
         },

@@ -38,11 +38,3 @@ pub fn permute<E: Element>(x: &Tensor<E>, order: [usize; 4]) -> Result<Tensor<E>
 pub fn to_nhwc<E: Element>(x: &Tensor<E>) -> Result<Tensor<E>> {
     permute(x, [0, 2, 3, 1])
 }
-
-/// (N, H, W, C) to (N, C, H, W).
-///
-/// # Errors
-/// If `x` does not have four axes.
-pub fn from_nhwc<E: Element>(x: &Tensor<E>) -> Result<Tensor<E>> {
-    permute(x, [0, 3, 1, 2])
-}
