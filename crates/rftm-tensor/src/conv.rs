@@ -143,7 +143,6 @@ impl Geometry {
     }
 }
 
-/// A kernel must have pixels, and not fit into the padding.
 fn check_stride(op: &'static str, stride: usize) -> Result<()> {
     if stride <= MAX_STRIDE {
         return Ok(());
@@ -151,6 +150,7 @@ fn check_stride(op: &'static str, stride: usize) -> Result<()> {
     Err(Error::invalid(op, format!("stride {stride}: at most {MAX_STRIDE} are supported")))
 }
 
+/// A kernel must have pixels, and not fit into the padding.
 fn check_padding(op: &'static str, kernel: [usize; 2], padding: usize) -> Result<()> {
     if kernel.iter().all(|&side| padding < side) {
         return Ok(());

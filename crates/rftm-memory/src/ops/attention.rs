@@ -6,7 +6,8 @@ use rftm_tensor::{Element, Result, Tensor, attention};
 use crate::Similarity;
 
 /// The weights of the slots for each latent: `w = shrink(softmax(s))`, where `s_i` is the similarity of the latent and
-/// slot i, and [`shrink`] prunes what does not exceed `lambda` (MemAE, Eq. 4). With `lambda` 0 nothing is pruned.
+/// slot i (the softmax is MemAE's Eq. 4), and [`shrink`] prunes what does not exceed `lambda`. With `lambda` 0 nothing is
+/// pruned.
 ///
 /// Returns the weights, and how many latents were left without any slot (their weights are all 0).
 ///
@@ -61,8 +62,8 @@ impl<E: Element> Backward<E> for Shrink<E> {
     }
 }
 
-/// The mean over the batch of `-sum_i w_i ln(w_i + 1e-12)`, as a scalar: small where a few slots have all the weight
-///.
+/// The mean over the batch of `-sum_i w_i ln(w_i + 1e-12)`, as a scalar: small where a few slots have all the
+/// weight.
 ///
 /// # Shapes
 /// `weights` (batch, N).
