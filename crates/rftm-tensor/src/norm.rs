@@ -80,11 +80,7 @@ pub fn forward<E: Element>(x: &Tensor<E>, norm: Norm<'_, E>) -> Tensor<E> {
 /// # Panics
 /// If there are no channels or `x` is not made of whole rows: callers have checked.
 #[must_use]
-pub fn backward<E: Element>(
-    x: &Tensor<E>,
-    mut dy: Tensor<E>,
-    norm: Norm<'_, E>,
-) -> (Tensor<E>, Tensor<E>, Tensor<E>) {
+pub fn backward<E: Element>(x: &Tensor<E>, mut dy: Tensor<E>, norm: Norm<'_, E>) -> (Tensor<E>, Tensor<E>, Tensor<E>) {
     let channels = norm.mean.len();
     check(x, channels);
     let rows = (x.len() / channels) as f64;

@@ -72,7 +72,8 @@ impl Content {
 }
 
 pub(crate) fn save(path: &Path, content: Content) -> Result<()> {
-    let wrong = |error: serde_json::Error| Error::Unsavable { problem: format!("the header cannot be written: {error}") };
+    let wrong =
+        |error: serde_json::Error| Error::Unsavable { problem: format!("the header cannot be written: {error}") };
     content.verify().map_err(|problem| Error::Unsavable { problem: format!("{problem}; it was not saved") })?;
     let Content { card, state, calibration } = content;
     let mut file = StateDict { note: String::new(), ..state };
