@@ -23,7 +23,7 @@ use class::Class;
 use patches::{ClassWeights, Images, Pixels, Weights, Windows};
 
 use crate::gemm::operand::Dense;
-use crate::gemm::{Fresh, Init, product, product_of_parts};
+use crate::gemm::{Fresh, Init, Right, product, product_of_parts};
 use crate::{Element, Error, Result, Tensor};
 
 /// The largest stride. The large image is written in stride x stride passes, so one from a damaged file would have no end;
@@ -177,19 +177,25 @@ pub fn to_small<E: Element>(
     let mut small = Tensor::scratch([batch, geometry.small[0], geometry.small[1], to]);
     let init = init(op, bias, to)?;
     let class = class::small(geometry);
-    let columns = Fresh(&small_weights(weight, &class));
-    #[allow(unsafe_code)]
-    // SAFETY: different rows are different pixels of the small image, each of `to` channels.
-    unsafe {
-        product_of_parts(
-            class.parts(images(large)),
-            &columns,
-            small.data_mut(),
-            |part, row| class.pixel(part, row) * to,
-            init,
-        );
-    }
+    write_class(&class, large, &Fresh(&small_weights(weight, &class)), init, &mut small);
     Ok(small)
+}
+
+/// The pixels of one class of the image `to`: windows of `from` by weights that are packed now, or were earlier.
+fn write_class<E: Element>(
+    class: &Class,
+    from: &Tensor<E>,
+    columns: &impl Right<E>,
+    init: Init<'_, E>,
+    to: &mut Tensor<E>,
+) {
+    let channels = columns.cols();
+    #[allow(unsafe_code)]
+    // SAFETY: different rows are different pixels of the image, each of as many channels as there are columns.
+    unsafe {
+        let row_start = |part: &_, row| class.pixel(part, row) * channels;
+        product_of_parts(class.parts(images(from)), columns, to.data_mut(), row_start, init);
+    }
 }
 
 /// The weights that belong to the pixels of the small image.
@@ -234,29 +240,11 @@ pub fn to_large<E: Element>(
     let mut large = Tensor::scratch([batch, geometry.large[0], geometry.large[1], to]);
     let init = init(op, bias, to)?;
     if spread::is_narrow(to) {
-        let mut parts = Tensor::scratch([small.len() / from, geometry.taps() * to]);
-        let (rows, columns) = (spread::rows(small), spread::columns(weight));
-        #[allow(unsafe_code)]
-        // SAFETY: the result is row-major, its rows are disjoint.
-        unsafe {
-            product(&rows, &columns, parts.data_mut(), |row| row * geometry.taps() * to, Init::Zero);
-        }
-        spread::gather(&parts, bias, geometry, &mut large);
+        spread::write(small, &Fresh(&spread::columns(weight)), bias, geometry, &mut large);
         return Ok(large);
     }
     for class in class::large(geometry) {
-        let columns = Fresh(&large_weights(weight, &class));
-        #[allow(unsafe_code)]
-        // SAFETY: different rows are different pixels of the large image, each of `to` channels.
-        unsafe {
-            product_of_parts(
-                class.parts(images(small)),
-                &columns,
-                large.data_mut(),
-                |part, row| class.pixel(part, row) * to,
-                init,
-            );
-        }
+        write_class(&class, small, &Fresh(&large_weights(weight, &class)), init, &mut large);
     }
     Ok(large)
 }
@@ -293,7 +281,7 @@ pub fn weight_gradient<E: Element>(
         #[allow(unsafe_code)]
         // SAFETY: rows are as far apart as those of the result, of which each product fills some columns.
         unsafe {
-            product(&rows, &columns, gradient.data_mut(), |row| row * row_len + start, Init::Zero);
+            product(&rows, &Fresh(&columns), gradient.data_mut(), |row| row * row_len + start, Init::Zero);
         }
     }
     Ok(gradient)

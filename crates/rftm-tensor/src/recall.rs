@@ -8,7 +8,7 @@ mod select;
 use crate::direction::inverse_norms;
 use crate::elementwise::axpy;
 use crate::gemm::operand::{Dense, Selected};
-use crate::gemm::{Init, Packed, product, product_packed};
+use crate::gemm::{Fresh, Init, Packed, Right, product};
 use crate::simd::simd_fn;
 use crate::{Element, Error, Indices, Result, Tensor, parallel, reduce};
 
@@ -101,13 +101,7 @@ pub fn recall<E: Element>(h: &Tensor<E>, memory: &Tensor<E>, query: Query<'_>) -
     }
     let slot_scales = inverse_norms(memory);
     let slots = Selected { data: memory.data(), rows: surviving, cols: len, scales: slot_scales.data() };
-    let dots = dots(h, len, surviving.len(), |rows, out, row_start| {
-        #[allow(unsafe_code)]
-        // SAFETY: `dots` gives a row-major result, whose rows are disjoint.
-        unsafe {
-            product(rows, &slots, out, row_start, Init::Zero);
-        }
-    })?;
+    let dots = dots(h, len, &Fresh(&slots))?;
     Ok(choose(h, &dots, slot_scales.clone(), query, capacity))
 }
 
@@ -142,13 +136,7 @@ impl<E: Element> PackedMemory<E> {
     /// If the width differs.
     pub fn read(&self, h: &Tensor<E>) -> Result<Tensor<E>> {
         let (capacity, len) = self.memory.rows_cols();
-        let dots = dots(h, len, capacity, |rows, out, row_start| {
-            #[allow(unsafe_code)]
-            // SAFETY: `dots` gives a row-major result, whose rows are disjoint.
-            unsafe {
-                product_packed(rows, &self.slots, out, row_start, Init::Zero);
-            }
-        })?;
+        let dots = dots(h, len, &self.slots)?;
         let query = Query { top_k: self.top_k, selection: self.selection, surviving: &self.all };
         Ok(read(&choose(h, &dots, self.slot_scales.clone(), query, capacity), &self.memory))
     }
@@ -162,19 +150,19 @@ fn size<E: Element>(memory: &Tensor<E>) -> Result<(usize, usize)> {
     }
 }
 
-/// Products of the queries with the unit vectors of `alive` slots, (queries, alive). The norm of a query does not change
+/// Products of the queries with `slots`, unit vectors of length `len`, (queries, slots). The norm of a query does not change
 /// the order of its products, so it is not divided out here.
-fn dots<E: Element>(
-    h: &Tensor<E>,
-    len: usize,
-    alive: usize,
-    product: impl FnOnce(&Dense<'_, E>, &mut [E], &(dyn Fn(usize) -> usize + Sync)),
-) -> Result<Tensor<E>> {
+fn dots<E: Element>(h: &Tensor<E>, len: usize, slots: &impl Right<E>) -> Result<Tensor<E>> {
     match h.dims() {
         &[queries, width] if width == len => {
-            let mut dots = Tensor::scratch([queries, alive]);
+            let count = slots.cols();
+            let mut dots = Tensor::scratch([queries, count]);
             let rows = Dense { data: h.data(), lanes: queries, depth: len, lane_stride: len, depth_stride: 1 };
-            product(&rows, dots.data_mut(), &|row| row * alive);
+            #[allow(unsafe_code)]
+            // SAFETY: the result is row-major, its rows are disjoint.
+            unsafe {
+                product(&rows, slots, dots.data_mut(), |row| row * count, Init::Zero);
+            }
             Ok(dots)
         }
         _ => Err(Error::shape("memory read", "h", format!("(queries, {len})"), h.shape())),

@@ -1,5 +1,5 @@
-use super::{Geometry, batch, channels, class, images, init, large_weights, small_weights, spread};
-use crate::gemm::{Init, Packed, product_of_parts, product_packed};
+use super::{Geometry, batch, channels, class, init, large_weights, small_weights, spread, write_class};
+use crate::gemm::Packed;
 use crate::{Element, Error, Result, Tensor};
 
 /// The weights of a convolution, in either direction, packed once for a model that only scores.
@@ -56,13 +56,7 @@ impl<E: Element> PackedConv<E> {
         let batch = batch("conv2d", "the image", large, geometry.large, from)?;
         let mut small = Tensor::scratch([batch, geometry.small[0], geometry.small[1], to]);
         let init = init("conv2d", Some(&self.bias), to)?;
-        let class = class::small(geometry);
-        #[allow(unsafe_code)]
-        // SAFETY: different rows are different pixels of the small image, each of `to` channels.
-        unsafe {
-            let row = |part: &_, row| class.pixel(part, row) * to;
-            product_of_parts(class.parts(images(large)), &self.factors[0], small.data_mut(), row, init);
-        }
+        write_class(&class::small(geometry), large, &self.factors[0], init, &mut small);
         Ok(small)
     }
 
@@ -77,23 +71,11 @@ impl<E: Element> PackedConv<E> {
         let mut large = Tensor::scratch([batch, geometry.large[0], geometry.large[1], to]);
         let init = init("conv_transpose2d", Some(&self.bias), to)?;
         if spread::is_narrow(to) {
-            let width = geometry.taps() * to;
-            let mut parts = Tensor::scratch([small.len() / from, width]);
-            #[allow(unsafe_code)]
-            // SAFETY: the result is row-major, its rows are disjoint.
-            unsafe {
-                product_packed(&spread::rows(small), &self.factors[0], parts.data_mut(), |row| row * width, Init::Zero);
-            }
-            spread::gather(&parts, Some(&self.bias), geometry, &mut large);
+            spread::write(small, &self.factors[0], Some(&self.bias), geometry, &mut large);
             return Ok(large);
         }
         for (class, factor) in class::large(geometry).zip(&self.factors) {
-            #[allow(unsafe_code)]
-            // SAFETY: different rows are different pixels of the large image, each of `to` channels.
-            unsafe {
-                let row = |part: &_, row| class.pixel(part, row) * to;
-                product_of_parts(class.parts(images(small)), factor, large.data_mut(), row, init);
-            }
+            write_class(&class, small, factor, init, &mut large);
         }
         Ok(large)
     }

@@ -8,6 +8,7 @@
 
 use super::Geometry;
 use crate::gemm::operand::Dense;
+use crate::gemm::{Init, Right, product};
 use crate::{Element, Tensor, parallel};
 
 /// Images of fewer channels go this way: they would fill less than a quarter of the widest tile.
@@ -15,8 +16,26 @@ pub(super) fn is_narrow(channels: usize) -> bool {
     channels < 8
 }
 
+/// The large image, from small pixels and weights as [`columns`], packed now or earlier.
+pub(super) fn write<E: Element>(
+    small: &Tensor<E>,
+    columns: &impl Right<E>,
+    bias: Option<&Tensor<E>>,
+    geometry: Geometry,
+    large: &mut Tensor<E>,
+) {
+    let (rows, width) = (rows(small), columns.cols());
+    let mut parts = Tensor::scratch([rows.lanes, width]);
+    #[allow(unsafe_code)]
+    // SAFETY: the result is row-major, its rows are disjoint.
+    unsafe {
+        product(&rows, columns, parts.data_mut(), |row| row * width, Init::Zero);
+    }
+    gather(&parts, bias, geometry, large);
+}
+
 /// The small pixels, (pixels, C_small).
-pub(super) fn rows<E: Element>(small: &Tensor<E>) -> Dense<'_, E> {
+fn rows<E: Element>(small: &Tensor<E>) -> Dense<'_, E> {
     let channels = small.dims()[3];
     let lanes = small.len() / channels.max(1);
     Dense { data: small.data(), lanes, depth: channels, lane_stride: channels, depth_stride: 1 }
@@ -29,12 +48,7 @@ pub(super) fn columns<E: Element>(weight: &Tensor<E>) -> Dense<'_, E> {
 }
 
 /// Every large pixel collects its parts, in the order of the taps, on top of the bias.
-pub(super) fn gather<E: Element>(
-    parts: &Tensor<E>,
-    bias: Option<&Tensor<E>>,
-    geometry: Geometry,
-    large: &mut Tensor<E>,
-) {
+fn gather<E: Element>(parts: &Tensor<E>, bias: Option<&Tensor<E>>, geometry: Geometry, large: &mut Tensor<E>) {
     // A number of channels that is known when this is compiled makes the innermost loop a few instructions.
     match large.dims()[3] {
         1 => gather_pixels::<E, 1>(parts, bias, geometry, large),

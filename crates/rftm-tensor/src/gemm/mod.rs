@@ -89,7 +89,7 @@ pub fn gemm<E: Element>(a: Mat<'_, E>, b: Mat<'_, E>, c: &mut [E], init: Init<'_
     let a = Dense { data: a.data, lanes: m, depth: k, lane_stride: a.row_stride, depth_stride: a.col_stride };
     let b = Dense { data: b.data, lanes: n, depth: k, lane_stride: b.col_stride, depth_stride: b.row_stride };
     // SAFETY: rows of a row-major matrix are disjoint, and the assertions above bound them.
-    unsafe { product(&a, &b, c, |row| row * n, init) }
+    unsafe { product(&a, &Fresh(&b), c, |row| row * n, init) }
 }
 
 /// The weights of a linear layer, packed once for a model that only scores.
@@ -130,33 +130,18 @@ impl<E: Element> PackedLinear<E> {
         let rows = Dense { data: x.data(), lanes: batch, depth: width, lane_stride: width, depth_stride: 1 };
         let init = Init::Row(self.bias.data());
         // SAFETY: rows of a row-major matrix are disjoint.
-        unsafe { product_packed(&rows, &self.weight, y.data_mut(), |row| row * outputs, init) };
+        unsafe { product(&rows, &self.weight, y.data_mut(), |row| row * outputs, init) };
         Ok(y)
     }
 }
 
-/// `C = init + A B`, where row `r` of C starts at `row_start(r)`.
+/// `C = init + A B`, where row `r` of C starts at `row_start(r)`; B is packed here ([`Fresh`]) or was before ([`Packed`]).
 ///
 /// # Safety
 /// `row_start(r) .. row_start(r) + n` must be disjoint for different `r` (they are checked to lie inside `c`).
 pub(crate) unsafe fn product<E: Element>(
     a: &impl Operand<E>,
-    b: &impl Operand<E>,
-    c: &mut [E],
-    row_start: impl Fn(usize) -> usize + Sync,
-    init: Init<'_, E>,
-) {
-    // SAFETY: the caller's promise.
-    unsafe { product_with(E::kernels(), once(a), &Fresh(b), c, |_, row| row_start(row), init) }
-}
-
-/// [`product`] with a right factor that is packed already.
-///
-/// # Safety
-/// As for [`product`].
-pub(crate) unsafe fn product_packed<E: Element>(
-    a: &impl Operand<E>,
-    b: &Packed<E>,
+    b: &impl Right<E>,
     c: &mut [E],
     row_start: impl Fn(usize) -> usize + Sync,
     init: Init<'_, E>,
@@ -520,7 +505,7 @@ mod tests {
                 assert_eq!(c, expected, "{m} x {k} x {n}, tile {} x {}, {init:?}", kernels.mr, kernels.nr);
                 let mut c = before.clone();
                 // SAFETY: as above.
-                unsafe { product_packed(&left, &Packed::new(&right), &mut c, |row| row * n, init) };
+                unsafe { product(&left, &Packed::new(&right), &mut c, |row| row * n, init) };
                 assert_eq!(c, expected, "{m} x {k} x {n}, packed, {init:?}");
             }
         }
