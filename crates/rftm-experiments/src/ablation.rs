@@ -10,10 +10,10 @@ use crate::book::{Book, DDOF, Sample, spread};
 use crate::definition::{Catalogue, Definition, Variant};
 use crate::grid::{Csv, Document, Entry, Grid, Section};
 use crate::ledger::Ledger;
-use crate::paper::MeanStd;
+use crate::paper::{MeanStd, agrees};
 use crate::protocol::DatasetProtocol;
 use crate::record::Metric;
-use crate::render::{VARIANT_FIELDS, class_name, dash, describe, listed, mean_std, number, seeds, variant_fields};
+use crate::render::{VARIANT_FIELDS, class_name, dash, describe, listed, mean_std, number, seeds, sign, variant_fields};
 use crate::table::{Scope, belongs, row_of};
 
 const KIND: ModelKind = ModelKind::Rftm;
@@ -162,11 +162,7 @@ fn beside_the_paper(
     let rows = class.arms.iter().map(|arm| {
         let numbers = arm.metrics.iter().flat_map(|numbers| {
             let difference = numbers.single.zip(numbers.paper).map(|(ours, paper)| ours - paper);
-            let sign = |difference: f64| match numbers.paper_std {
-                Some(std) if difference.abs() <= 2.0 * std + 1.0 => " ✓",
-                Some(_) => " ✗",
-                None => "",
-            };
+            let sign = |difference: f64| sign(numbers.paper_std.map(|std| agrees(difference, std)));
             [
                 plain(numbers.paper).unwrap_or_else(dash).into(),
                 plain(numbers.single).unwrap_or_else(|| arm.absent(Some(*seed))).into(),

@@ -24,6 +24,11 @@ pub struct MeanStd {
     pub std: Option<f64>,
 }
 
+/// Whether a `difference` to a number of the paper is within 2 of its standard deviations plus 1 point.
+pub(crate) fn agrees(difference: f64, std: f64) -> bool {
+    difference.abs() <= 2.0 * std + 1.0
+}
+
 /// Tables 1 and 2 of the paper. The AVG rows are left out: some do not follow from the rows above them.
 #[derive(Clone, Debug)]
 pub struct Paper {

@@ -1,5 +1,7 @@
 //! Tables of classes and models as text.
 
+use rftm_models::ModelKind;
+
 use crate::book::DDOF;
 use crate::cell::Cell;
 use crate::definition::{Catalogue, Definition, Layout, Variant};
@@ -103,32 +105,36 @@ pub(crate) fn listed(title: &str, cells: &[(Cell, String)]) -> Option<String> {
 
 /// How many of a model's classes agree with the paper.
 fn agreement(table: &Table) -> Option<String> {
-    let of = |wanted| {
-        let mut counts = [0; 3];
-        let rows =
-            || table.rows.iter().filter(|row| row.model == wanted && matches!(row.class, RowClass::Class { .. }));
-        for row in rows() {
-            (0..3)
-                .filter(|&metric| judge(table, &row.values[metric]) == Some(true))
-                .for_each(|metric| counts[metric] += 1);
-        }
-        let judged = rows().filter(|row| judge(table, &row.values[0]).is_some()).count();
-        (judged, counts)
-    };
     let mut models: Vec<_> = table.rows.iter().map(|row| row.model).collect();
     models.sort_unstable();
     models.dedup();
     let tell = |model| {
-        let (judged, [auroc, auprc, f1]) = of(model);
+        let ([auroc, auprc, f1], judged) = within(table, model);
         (judged > 0).then(|| format!("{model} {auroc}, {auprc}, {f1} of {judged}"))
     };
     let told: Vec<String> = models.into_iter().filter_map(tell).collect();
     (!told.is_empty()).then(|| format!("Classes within the paper's range (AUROC, AUPRC, F1): {}.", told.join("; ")))
 }
 
+/// In how many classes of `model` each metric agrees with the paper's, and of how many that is asked.
+pub(crate) fn within(table: &Table, model: ModelKind) -> ([usize; 3], usize) {
+    let classes = || table.rows.iter().filter(|row| row.model == model && matches!(row.class, RowClass::Class { .. }));
+    let agree = |metric: usize| classes().filter(|row| judge(table, &row.values[metric]) == Some(true)).count();
+    ([0, 1, 2].map(agree), classes().filter(|row| judge(table, &row.values[0]).is_some()).count())
+}
+
 /// Whether a number agrees with the paper's; not asked where the two cannot be compared.
-pub(crate) fn judge(table: &Table, value: &Comparison) -> Option<bool> {
+fn judge(table: &Table, value: &Comparison) -> Option<bool> {
     value.is_within().filter(|_| table.caution.is_none() && table.sides[0] == "paper")
+}
+
+/// What stands behind a difference to the paper.
+pub(crate) fn sign(agrees: Option<bool>) -> &'static str {
+    match agrees {
+        Some(true) => " ✓",
+        Some(false) => " ✗",
+        None => "",
+    }
 }
 
 fn line(table: &Table, row: &Row) -> Vec<Entry> {
@@ -144,11 +150,7 @@ fn line(table: &Table, row: &Row) -> Vec<Entry> {
             None if row.failed => "failed".to_owned(),
             None => "missing".to_owned(),
         };
-        let sign = match judge(table, value) {
-            Some(true) => " ✓",
-            Some(false) => " ✗",
-            None => "",
-        };
+        let sign = sign(judge(table, value));
         let difference = value.difference.map_or_else(dash, |difference| format!("{difference:+.2}{sign}"));
         let [reference_best, ours_best] = value.best;
         cells.push(Entry::new(value.reference.map_or_else(dash, mean_std), reference_best));

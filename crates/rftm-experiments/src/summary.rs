@@ -4,7 +4,7 @@ use crate::definition::{Catalogue, Definition};
 use crate::grid::{Csv, Document, Entry, Grid, Section};
 use crate::ledger::Ledger;
 use crate::record::Metric;
-use crate::render::{dash, describe, judge, number, seeds};
+use crate::render::{dash, describe, number, seeds, within};
 use crate::table::{Row, RowClass, Scope, Table, Wins, tables};
 
 const START: &str = "<!-- summary: written by `cargo xtask report`, do not edit -->\n";
@@ -57,7 +57,7 @@ fn line(table: &Table, row: &Row, classes: String) -> Vec<Entry> {
             entries.push(Entry::new(side.map_or_else(dash, |side| format!("{:.2}", side.mean)), best));
         }
     }
-    entries.push(three(within(table, row)).into());
+    entries.push(three(within(table, row.model).0).into());
     let wins = table.wins.iter().find(|wins| wins.model == row.model);
     entries.push(wins.map_or_else(dash, |wins| won(wins, table)).into());
     entries
@@ -77,21 +77,12 @@ fn three(counts: [usize; 3]) -> String {
     counts.map(|count| count.to_string()).join(", ")
 }
 
-/// In how many classes of the row's model each metric agrees with the paper's.
-fn within(table: &Table, row: &Row) -> [usize; 3] {
-    let classes = || {
-        let of_model = table.rows.iter().filter(|one| one.model == row.model);
-        of_model.filter(|one| matches!(one.class, RowClass::Class { .. }))
-    };
-    [0, 1, 2].map(|metric| classes().filter(|one| judge(table, &one.values[metric]) == Some(true)).count())
-}
-
 fn empty_csv() -> Csv {
     Csv::new(&["dataset", "model", "classes", "cells", "metric", "paper", "ours", "difference", "within"])
 }
 
 fn csv_lines(table: &Table, row: &Row, classes: usize, csv: &mut Csv) {
-    for ((metric, value), within) in Metric::ALL.into_iter().zip(&row.values).zip(within(table, row)) {
+    for ((metric, value), within) in Metric::ALL.into_iter().zip(&row.values).zip(within(table, row.model).0) {
         let mut fields = vec![table.dataset.to_string(), row.model.to_string(), classes.to_string()];
         fields.extend([row.seeds.len().to_string(), metric.id().to_owned()]);
         fields.extend(value.sides().map(|side| number(side.map(|side| side.mean))));

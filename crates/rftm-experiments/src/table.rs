@@ -9,7 +9,7 @@ use crate::book::{Book, Sample, mean};
 use crate::cell::{Cell, Key};
 use crate::definition::{Catalogue, Definition, Layout, Variant};
 use crate::ledger::Ledger;
-use crate::paper::MeanStd;
+use crate::paper::{MeanStd, agrees};
 use crate::protocol::DatasetProtocol;
 use crate::record::{Metric, Record};
 use crate::spec;
@@ -134,7 +134,7 @@ impl Comparison {
     /// Whether ours lies within 2 of the reference's standard deviations plus 1 point.
     #[must_use]
     pub fn is_within(&self) -> Option<bool> {
-        Some(self.difference?.abs() <= 2.0 * self.reference?.std? + 1.0)
+        Some(agrees(self.difference?, self.reference?.std?))
     }
 
     pub(crate) fn sides(&self) -> [Option<MeanStd>; 2] {
