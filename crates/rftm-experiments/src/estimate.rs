@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use rftm_data::DatasetId;
-use rftm_models::ModelKind;
+use rftm_models::{EpochReport, ModelKind, TrainConfig};
 
 use crate::arm::Arm;
 use crate::cell::Cell;
@@ -129,14 +129,32 @@ impl<'a> Estimator<'a> {
     /// Seconds of all `cells` with `jobs` side by side, at least those of the longest, and what that rests on.
     #[must_use]
     pub fn total<'c>(&self, cells: impl Iterator<Item = &'c Cell>, jobs: usize) -> (f64, Basis) {
-        let (mut total, mut longest, mut basis) = (0.0_f64, 0.0_f64, Basis::default());
-        for cell in cells {
-            let seconds = self.seconds(cell);
-            (total, longest) = (total + seconds, longest.max(seconds));
+        let mut basis = Basis::default();
+        let each = cells.map(|cell| {
             if self.seconds_per_epoch(cell).1 { basis.measured += 1 } else { basis.assumed += 1 }
-        }
-        (longest.max(total / jobs as f64), basis)
+            self.seconds(cell)
+        });
+        (side_by_side(each, jobs), basis)
     }
+}
+
+/// The epochs a training still needs: at the latest when patience runs out without an improvement, but not before the
+/// `usual` number of epochs.
+#[must_use]
+pub fn epochs_left(usual: usize, report: &EpochReport, train: &TrainConfig) -> usize {
+    let patience = train.patience.saturating_sub(report.epoch.saturating_sub(report.best_epoch));
+    let most = train.max_epochs.saturating_sub(report.epoch);
+    usual.saturating_sub(report.epoch).max(patience).min(most)
+}
+
+/// The seconds of trainings that each need as many as `each` says: evenly shared among `jobs`, but at least the longest.
+#[must_use]
+pub fn side_by_side(each: impl Iterator<Item = f64>, jobs: usize) -> f64 {
+    let (mut total, mut longest) = (0.0_f64, 0.0_f64);
+    for seconds in each {
+        (total, longest) = (total + seconds, longest.max(seconds));
+    }
+    longest.max(total / jobs as f64)
 }
 
 /// Seconds of the whole cell on one thread, from the protocol alone: the same on every machine.

@@ -3,7 +3,7 @@
 use rftm_models::EpochReport;
 
 use crate::cell::Cell;
-use crate::estimate::Estimator;
+use crate::estimate::{Estimator, epochs_left, side_by_side};
 use crate::record::Finished;
 
 /// The seconds still to go, cell by cell.
@@ -30,12 +30,7 @@ impl<'a> Remaining<'a> {
     /// Notes an epoch of cell `index`; the seconds that cell will still take.
     pub(crate) fn epoch(&mut self, index: usize, cell: &Cell, report: &EpochReport) -> f64 {
         self.estimator.learn_epoch(cell, report.seconds);
-        let train = &cell.train;
-        // At the latest when patience runs out without an improvement, but not before the usual number of epochs.
-        let patience_left = train.patience.saturating_sub(report.epoch.saturating_sub(report.best_epoch));
-        let usual_left = self.estimator.epochs(cell).saturating_sub(report.epoch);
-        let most_left = train.max_epochs.saturating_sub(report.epoch);
-        let left = usual_left.max(patience_left).min(most_left) as f64 * report.seconds;
+        let left = epochs_left(self.estimator.epochs(cell), report, &cell.train) as f64 * report.seconds;
         self.cells[index] = State::Running(left);
         left
     }
@@ -49,18 +44,14 @@ impl<'a> Remaining<'a> {
         self.cells[index] = State::Ended;
     }
 
-    /// The seconds of all cells that have not ended: evenly shared among the jobs, but at least the longest.
+    /// The seconds of all cells that have not ended.
     pub(crate) fn all(&self) -> f64 {
-        let (mut total, mut longest) = (0.0_f64, 0.0_f64);
-        for cell in &self.cells {
-            let seconds = match cell {
-                State::Waiting(cell) => self.estimator.seconds(cell),
-                State::Running(seconds) => *seconds,
-                State::Ended => 0.0,
-            };
-            (total, longest) = (total + seconds, longest.max(seconds));
-        }
-        longest.max(total / self.jobs as f64)
+        let left = |cell: &State<'_>| match cell {
+            State::Waiting(cell) => self.estimator.seconds(cell),
+            State::Running(seconds) => *seconds,
+            State::Ended => 0.0,
+        };
+        side_by_side(self.cells.iter().map(left), self.jobs)
     }
 }
 

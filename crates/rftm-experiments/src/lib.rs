@@ -38,7 +38,7 @@ pub use cell::{Cell, Key, REVISION};
 pub use definition::{Catalogue, Classes, Definition, Layout, Reading, Variant};
 pub use environment::{Environment, Host, cpu, utc_now};
 pub use error::{Error, Result};
-pub use estimate::{Basis, Estimator, duration};
+pub use estimate::{Basis, Estimator, duration, epochs_left, side_by_side};
 pub use events::{Event, Reporter};
 pub use files::write_atomic;
 pub use grid::{Csv, Document, Entry, Grid, Section};

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use rftm_experiments::{Basis, Estimator};
+use rftm_experiments::{Basis, Estimator, epochs_left, side_by_side};
 use rftm_models::{EpochReport, TrainConfig};
 
 use super::{Capture, Job};
@@ -34,7 +34,7 @@ enum State {
 /// The seconds of an epoch come from the ledger where this machine has trained such cells, and from the arithmetic of a step
 /// elsewhere; how much slower or faster the epochs of this capture have been says how much to trust that.
 pub(crate) struct Clock {
-    side_by_side: usize,
+    jobs: usize,
     expected: Vec<Expected>,
     /// What the estimate at the beginning rests on.
     pub(crate) basis: Basis,
@@ -74,9 +74,9 @@ impl Clock {
         Self::of(expected, states, basis, parallelism.jobs)
     }
 
-    fn of(expected: Vec<Expected>, states: Vec<State>, basis: Basis, side_by_side: usize) -> Self {
+    fn of(expected: Vec<Expected>, states: Vec<State>, basis: Basis, jobs: usize) -> Self {
         let inner = Mutex::new(Inner { states, seconds: 0.0, expected: 0.0 });
-        Self { side_by_side: side_by_side.max(1), expected, basis, inner }
+        Self { jobs: jobs.max(1), expected, basis, inner }
     }
 
     /// Files an epoch of training `job`; the seconds that it still needs, and all of them.
@@ -89,12 +89,8 @@ impl Clock {
         };
         inner.seconds += report.seconds;
         inner.expected += guess;
-        // At the latest when patience runs out without an improvement, but not before the usual number of epochs.
-        let patience = config.patience.saturating_sub(report.epoch.saturating_sub(report.best_epoch));
-        let most = config.max_epochs.saturating_sub(report.epoch);
-        let to_go = usual.saturating_sub(report.epoch).max(patience).min(most);
         // By its mean epoch: the last one may have had another program beside it.
-        let left = to_go as f64 * seconds / epochs as f64;
+        let left = epochs_left(usual, report, config) as f64 * seconds / epochs as f64;
         inner.states[job] = State::Running { left, epochs, seconds };
         (left, self.left(&inner))
     }
@@ -114,18 +110,12 @@ impl Clock {
 
     fn left(&self, inner: &Inner) -> f64 {
         let pace = if inner.expected > 0.0 { inner.seconds / inner.expected } else { 1.0 };
-        let (mut all, mut longest) = (0.0_f64, 0.0_f64);
-        for (state, expected) in inner.states.iter().zip(&self.expected) {
-            let left = match state {
-                State::Waiting => pace * expected.epochs as f64 * expected.seconds,
-                State::Running { left, .. } => *left,
-                State::Begun | State::Ended => 0.0,
-            };
-            all += left;
-            longest = longest.max(left);
-        }
-        // Evenly shared, but no sooner than the longest of them.
-        (all / self.side_by_side as f64).max(longest)
+        let left = |(state, expected): (&State, &Expected)| match state {
+            State::Waiting => pace * expected.epochs as f64 * expected.seconds,
+            State::Running { left, .. } => *left,
+            State::Begun | State::Ended => 0.0,
+        };
+        side_by_side(inner.states.iter().zip(&self.expected).map(left), self.jobs)
     }
 }
 
