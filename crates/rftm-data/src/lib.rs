@@ -26,6 +26,6 @@ pub use error::{Error, Fault, Place, Result};
 pub use fetch::{FetchEvent, fetch, fetch_with};
 pub use id::DatasetId;
 pub use manifest::{FileEntry, FileSet, Manifest};
-pub use protocol::{HoldOut, SPLIT_SEED, hold_out};
+pub use protocol::{HoldOut, SPLIT_SEED, hold_out, split};
 pub use samples::{Part, Rows, Samples, Scaling, Subset};
 pub use search::SearchPath;

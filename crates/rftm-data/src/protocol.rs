@@ -56,25 +56,28 @@ pub fn hold_out(dataset: &Arc<Dataset>, class: u8, scaling: Scaling, split_seed:
     need(anomalies, 1, "test samples of the held-out class")?;
     need(anomalous.len() - anomalies, 1, "normal test samples")?;
 
-    let mut drawn = Vec::new();
-    let validation_size = normal.len().div_ceil(10);
-    sample_sorted(normal.len(), validation_size, &mut rng(split_seed, "split", u64::from(class)), &mut drawn);
-    let mut validates = vec![false; normal.len()];
-    drawn.iter().for_each(|place| validates[*place as usize] = true);
-    let pick = |wanted: bool| {
-        let chosen = normal.iter().zip(&validates).filter(|(_, validates)| **validates == wanted);
-        chosen.map(|(index, _)| *index).collect()
-    };
+    let [train, validation] = split(normal.len(), split_seed, u64::from(class))
+        .map(|places| places.into_iter().map(|place| normal[place as usize]).collect());
     let subset = |part, indices| Subset::new(dataset, part, indices, scaling, flat);
     let hold_out = HoldOut {
         class,
-        train: subset(Part::Train, pick(false)),
-        validation: subset(Part::Train, pick(true)),
+        train: subset(Part::Train, train),
+        validation: subset(Part::Train, validation),
         test: subset(Part::Test, indices(anomalous.iter().map(|_| true))),
         anomalous,
     };
     debug_assert_eq!(hold_out.train.len() + hold_out.validation.len(), normal.len());
     Ok(hold_out)
+}
+
+/// The places among `count` samples of those that train and of those that validate, the latter `ceil(count / 10)` and drawn
+/// from stream `stream`, each in order. [`hold_out`] takes the class for the stream's number.
+#[must_use]
+pub fn split(count: usize, split_seed: u64, stream: u64) -> [Vec<u32>; 2] {
+    let mut validation = Vec::new();
+    sample_sorted(count, count.div_ceil(10), &mut rng(split_seed, "split", stream), &mut validation);
+    let train = (0..count as u32).filter(|place| validation.binary_search(place).is_err()).collect();
+    [train, validation]
 }
 
 fn indices(wanted: impl Iterator<Item = bool>) -> Vec<u32> {
@@ -110,6 +113,16 @@ mod tests {
             let expected: Vec<bool> = dataset.test.labels.iter().map(|label| *label == 0).collect();
             assert_eq!(split.anomalous, expected);
         }
+    }
+
+    #[test]
+    fn a_tenth_validates_and_nothing_is_lost() {
+        let [train, validation] = split(101, 2022, 10);
+        assert_eq!((train.len(), validation.len()), (90, 11));
+        let mut all = [train, validation].concat();
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..101));
+        assert_ne!(split(101, 2022, 10), split(101, 2022, 9));
     }
 
     #[test]

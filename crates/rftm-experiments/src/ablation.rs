@@ -13,7 +13,9 @@ use crate::ledger::Ledger;
 use crate::paper::{MeanStd, agrees};
 use crate::protocol::DatasetProtocol;
 use crate::record::Metric;
-use crate::render::{VARIANT_FIELDS, class_name, dash, describe, listed, mean_std, number, seeds, sign, variant_fields};
+use crate::render::{
+    VARIANT_FIELDS, class_name, dash, describe, listed, mean_std, number, seeds, sign, variant_fields,
+};
 use crate::table::{Scope, belongs, row_of};
 
 const KIND: ModelKind = ModelKind::Rftm;

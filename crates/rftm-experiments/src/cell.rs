@@ -2,13 +2,15 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use rftm_data::DatasetId;
+use rftm_data::{Dataset, DatasetId, HoldOut, hold_out};
 use rftm_models::{Convention, ModelKind, ModelSpec, TrainConfig};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::arm::Arm;
+use crate::error::{Error, Result};
 use crate::{render, spec};
 
 /// Names the numerics of this code base. Bump it when a change alters results without altering any configuration
@@ -52,6 +54,16 @@ impl Cell {
         Key(digest.iter().take(KEY_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect())
     }
 
+    /// What the cell trains on, validates by and scores.
+    ///
+    /// # Errors
+    /// [`Error::DataChecksum`] if `dataset` is not the one the cell is defined on, and those of [`hold_out`].
+    pub fn parts(&self, dataset: &Arc<Dataset>) -> Result<HoldOut> {
+        check_content(dataset, &self.data_checksum)?;
+        let flat = spec::is_flat(&self.model);
+        Ok(hold_out(dataset, self.class, self.convention.scaling(), self.split_seed, flat)?)
+    }
+
     /// The kind of the model.
     #[must_use]
     pub fn kind(&self) -> ModelKind {
@@ -76,6 +88,18 @@ impl fmt::Display for Cell {
         }
         write!(f, ", seed {}", self.train.seed)
     }
+}
+
+/// Refuses a data set whose content does not have the checksum `expected`.
+///
+/// # Errors
+/// [`Error::DataChecksum`].
+pub fn check_content(dataset: &Dataset, expected: &str) -> Result<()> {
+    if dataset.checksum == expected {
+        return Ok(());
+    }
+    let (origin, found) = (dataset.origin.clone(), dataset.checksum.clone());
+    Err(Error::DataChecksum { id: dataset.id, origin, found, expected: expected.to_owned() })
 }
 
 const KEY_DIGITS: usize = 16;

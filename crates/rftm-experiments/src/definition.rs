@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rftm_data::{DatasetId, Manifest};
-use rftm_models::{Convention, ModelKind, TrainConfig};
+use rftm_models::{Convention, ModelKind};
 use serde::Deserialize;
 
 use crate::arm::Arm;
@@ -195,7 +195,6 @@ impl Catalogue {
     /// The cell of a data set, class, model and seed under `variant`.
     #[must_use]
     pub fn cell(&self, dataset: &DatasetProtocol, class: u8, kind: ModelKind, seed: u64, variant: Variant) -> Cell {
-        let train = &self.protocol.train;
         Cell {
             revision: REVISION,
             dataset: dataset.id,
@@ -204,13 +203,7 @@ impl Catalogue {
             class,
             convention: variant.convention,
             model: spec::build(dataset, kind, variant),
-            train: TrainConfig {
-                seed,
-                batch_size: train.batch_size,
-                learning_rate: train.learning_rate,
-                patience: train.patience,
-                max_epochs: variant.max_epochs,
-            },
+            train: self.protocol.train.config(seed, variant.max_epochs),
         }
     }
 

@@ -131,7 +131,11 @@ impl<'a> Estimator<'a> {
     pub fn total<'c>(&self, cells: impl Iterator<Item = &'c Cell>, jobs: usize) -> (f64, Basis) {
         let mut basis = Basis::default();
         let each = cells.map(|cell| {
-            if self.seconds_per_epoch(cell).1 { basis.measured += 1 } else { basis.assumed += 1 }
+            if self.seconds_per_epoch(cell).1 {
+                basis.measured += 1
+            } else {
+                basis.assumed += 1
+            }
             self.seconds(cell)
         });
         (side_by_side(each, jobs), basis)

@@ -34,7 +34,7 @@ mod verify;
 
 pub use arm::Arm;
 pub use book::DDOF;
-pub use cell::{Cell, Key, REVISION};
+pub use cell::{Cell, Key, REVISION, check_content};
 pub use definition::{Catalogue, Classes, Definition, Layout, Reading, Variant};
 pub use environment::{Environment, Host, cpu, utc_now};
 pub use error::{Error, Result};

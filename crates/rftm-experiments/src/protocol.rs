@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rftm_data::DatasetId;
-use rftm_models::{Architecture, Convention, ModelKind};
+use rftm_models::{Architecture, Convention, ModelKind, TrainConfig};
 use serde::Deserialize;
 
 /// The shared part of all definitions, from `definitions/protocol.toml`.
@@ -86,6 +86,15 @@ pub struct Unit {
     pub top_k: usize,
     /// Share of the slots forgotten in a training pass, nu.
     pub forgetting_rate: f64,
+}
+
+impl Training {
+    /// The training of a cell with `seed`, of `max_epochs` at most.
+    #[must_use]
+    pub fn config(&self, seed: u64, max_epochs: usize) -> TrainConfig {
+        let &Self { batch_size, learning_rate, patience, .. } = self;
+        TrainConfig { seed, batch_size, learning_rate, patience, max_epochs }
+    }
 }
 
 impl Protocol {

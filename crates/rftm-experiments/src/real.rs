@@ -5,17 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use rftm_data::{Dataset, DatasetId, hold_out};
+use rftm_data::{Dataset, DatasetId};
 use rftm_models::{EpochReport, Model, Observer, TrainOutcome, train};
 use rftm_nn::StateError;
 
-use crate::cell::Cell;
+use crate::cell::{Cell, check_content};
 use crate::error::{Error, Result};
 use crate::plan::Plan;
 use crate::record::Finished;
 use crate::runner::{CellError, CellOutcome, CellProgress, CellRunner};
 use crate::scores::Scores;
-use crate::spec;
 use crate::verify::metrics;
 
 /// Trains and scores with the data sets it was given.
@@ -32,16 +31,8 @@ impl RealRunner {
     pub fn new(datasets: impl IntoIterator<Item = Dataset>, plan: &Plan) -> Result<Self> {
         let datasets: BTreeMap<_, _> = datasets.into_iter().map(|dataset| (dataset.id, Arc::new(dataset))).collect();
         for (_, cell) in &plan.cells {
-            if let Some(dataset) = datasets.get(&cell.dataset)
-                && dataset.checksum != cell.data_checksum
-            {
-                let (origin, found) = (dataset.origin.clone(), dataset.checksum.clone());
-                return Err(Error::DataChecksum {
-                    id: dataset.id,
-                    origin,
-                    found,
-                    expected: cell.data_checksum.clone(),
-                });
+            if let Some(dataset) = datasets.get(&cell.dataset) {
+                check_content(dataset, &cell.data_checksum)?;
             }
         }
         Ok(Self { datasets })
@@ -53,9 +44,7 @@ impl CellRunner for RealRunner {
         let failed = |error: &dyn std::fmt::Display| CellError::Failed(error.to_string());
         let id = cell.dataset;
         let dataset = self.datasets.get(&id).ok_or_else(|| failed(&format!("the data set {id} was not loaded")))?;
-        let scaling = cell.convention.scaling();
-        let flat = spec::is_flat(&cell.model);
-        let parts = hold_out(dataset, cell.class, scaling, cell.split_seed, flat).map_err(|error| failed(&error))?;
+        let parts = cell.parts(dataset).map_err(|error| failed(&error))?;
         let file = checkpoint.join("training.safetensors");
         let mut model = Model::new(&cell.model, cell.train.seed).map_err(|error| failed(&error))?;
         let mut observer = Forward { progress };

@@ -51,16 +51,6 @@ pub enum Error {
         /// The digest in the ledger.
         expected: String,
     },
-    /// The data are not those that the cells are defined on.
-    #[error("{id}: the content has the SHA-256 {found}, but the cells are defined on {expected}; fetch it again")]
-    DataChecksum {
-        /// The data set.
-        id: rftm_data::DatasetId,
-        /// Checksum of what was loaded.
-        found: String,
-        /// Checksum that the cells name.
-        expected: String,
-    },
     /// The user asked to stop; the same command goes on.
     #[error("stopped; the same command goes on where it was")]
     Stopped,

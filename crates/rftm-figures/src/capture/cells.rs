@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use rftm_data::{HoldOut, hold_out};
+use rftm_data::HoldOut;
 use rftm_experiments::{Cell, Key, Scores, read_scores, scores_path};
-use rftm_models::{Architecture, ModelKind};
+use rftm_models::ModelKind;
 
 use super::training::{Progress, Trained, Training};
 use super::{Capture, Datasets};
@@ -71,13 +71,7 @@ pub(crate) fn jobs(capture: &Capture<'_>, figure: Figure) -> Result<Vec<CellJob>
 
 /// The data of a cell.
 pub(crate) fn parts(capture: &Capture<'_>, cell: &Cell, datasets: &Datasets) -> Result<HoldOut> {
-    let dataset = capture.dataset(datasets, cell.dataset)?;
-    if dataset.checksum != cell.data_checksum {
-        let (found, expected) = (dataset.checksum.clone(), cell.data_checksum.clone());
-        return Err(Error::DataChecksum { id: dataset.id, found, expected });
-    }
-    let flat = matches!(cell.model.architecture, Architecture::Mlp { .. });
-    Ok(hold_out(dataset, cell.class, cell.convention.scaling(), cell.split_seed, flat)?)
+    Ok(cell.parts(capture.dataset(datasets, cell.dataset)?)?)
 }
 
 /// The trained model of a cell: trained here, or before. It must be the model that the ledger has.

@@ -4,14 +4,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rftm_data::{Dataset, DatasetId, Part, Subset};
-use rftm_experiments::{Cell, DatasetProtocol};
+use rftm_data::{Dataset, DatasetId, Part, Subset, split};
+use rftm_experiments::{Cell, DatasetProtocol, check_content};
 use rftm_memory::UnitConfig;
 use rftm_metrics::{auroc, mean_std, quantile};
 use rftm_models::{
     Architecture, Capacities, MemorySpec, ModelKind, ModelSpec, SCORING_BATCH, TrainConfig, reconstruct,
 };
-use rftm_rng::{rng, sample_sorted};
 
 use super::cells::CellJob;
 use super::outputs::to_pixels;
@@ -92,13 +91,7 @@ impl WidthJob {
 
 fn config(capture: &Capture<'_>) -> TrainConfig {
     let train = &capture.catalogue.protocol.train;
-    TrainConfig {
-        seed: capture.subject.seed,
-        batch_size: train.batch_size,
-        learning_rate: train.learning_rate,
-        patience: train.patience,
-        max_epochs: capture.max_epochs.unwrap_or(train.max_epochs),
-    }
+    train.config(capture.subject.seed, capture.max_epochs.unwrap_or(train.max_epochs))
 }
 
 /// A memory in words.
@@ -145,8 +138,10 @@ pub(crate) fn run(capture: &Capture<'_>, job: WidthJob, datasets: &Datasets, pro
     let widths = [&header.setting.layers[..], &[job.width]].concat();
     let spec = ModelSpec::mlp(&widths, job.memory(capture), shared.convention);
     let subset = |dataset, part, indices| Subset::new(dataset, part, indices, shared.convention.scaling(), true);
-    let [train, validation] = split(normal.train.len(), shared.split_seed, normal.class_names.len())
-        .map(|indices| subset(normal, Part::Train, indices));
+    // Where a class is held out, its number is that of the stream. None is, so the stream has the next number.
+    let stream = normal.class_names.len() as u64;
+    let [train, validation] =
+        split(normal.train.len(), shared.split_seed, stream).map(|indices| subset(normal, Part::Train, indices));
     let training = Training {
         name: &job.to_string(),
         spec: &spec,
@@ -194,20 +189,8 @@ fn described<'a>(capture: &'a Capture<'_>, id: DatasetId) -> Result<&'a DatasetP
 
 fn loaded<'a>(capture: &Capture<'_>, datasets: &'a Datasets, id: DatasetId) -> Result<&'a Arc<Dataset>> {
     let (expected, dataset) = (&described(capture, id)?.checksum, capture.dataset(datasets, id)?);
-    if dataset.checksum != *expected {
-        let (found, expected) = (dataset.checksum.clone(), expected.clone());
-        return Err(Error::DataChecksum { id, found, expected });
-    }
+    check_content(dataset, expected)?;
     Ok(dataset)
-}
-
-/// What is trained on and what validates: a tenth, rounded up, as where a class is held out, whose streams have the numbers
-/// of the classes. No class is, so the stream has the next number.
-fn split(count: usize, seed: u64, classes: usize) -> [Vec<u32>; 2] {
-    let mut validation = Vec::new();
-    sample_sorted(count, count.div_ceil(10), &mut rng(seed, "split", classes as u64), &mut validation);
-    let train = (0..count as u32).filter(|index| validation.binary_search(index).is_err()).collect();
-    [train, validation]
 }
 
 #[cfg(test)]
@@ -298,15 +281,5 @@ mod tests {
         };
         assert_eq!(same(&again), same(&text));
         assert!(again.contains("# epochs here: 0\n"), "the file says that the weights were there");
-    }
-
-    #[test]
-    fn a_tenth_validates_and_nothing_is_lost() {
-        let [train, validation] = split(101, 2022, 10);
-        assert_eq!((train.len(), validation.len()), (90, 11));
-        let mut all = [train, validation].concat();
-        all.sort_unstable();
-        assert!(all.into_iter().eq(0..101));
-        assert_ne!(split(101, 2022, 10), split(101, 2022, 9));
     }
 }
