@@ -57,12 +57,7 @@ type Cells = Vec<(String, String)>;
 pub fn drawings(catalogue: &Catalogue, ledger: &Ledger, out: &Path) -> Drawings {
     let mut all = Drawings::default();
     for figure in Figure::ALL {
-        let drawn = match figure {
-            Figure::Fig1 => widths::draw(catalogue, out).map(|parts| parts.map(|parts| (parts, Cells::new()))),
-            Figure::Auroc => auroc::draw(catalogue, ledger),
-            _ => captured(figure, out),
-        };
-        match drawn {
+        match draw(figure, catalogue, ledger, out) {
             Ok(Some((Parts { svg, caption, alt, data }, cells))) => {
                 all.drawn.push(Drawing { figure, svg, caption, alt, data, cells });
             }
@@ -73,27 +68,27 @@ pub fn drawings(catalogue: &Catalogue, ledger: &Ledger, out: &Path) -> Drawings 
     all
 }
 
-/// A figure with a file of its own.
-fn captured(figure: Figure, out: &Path) -> Result<Option<(Parts, Cells)>> {
+/// None if there are no data.
+fn draw(figure: Figure, catalogue: &Catalogue, ledger: &Ledger, out: &Path) -> Result<Option<(Parts, Cells)>> {
+    let captured: fn(&Source) -> Result<Parts> = match figure {
+        Figure::Fig1 => return Ok(widths::draw(catalogue, out)?.map(|parts| (parts, Cells::new()))),
+        Figure::Auroc => return auroc::draw(catalogue, ledger),
+        Figure::Fig3 => charts::distributions,
+        Figure::Fig4 => charts::curves,
+        Figure::Fig7 => charts::embedding,
+        Figure::Curves => charts::histories,
+        Figure::Fig5 => grids::reconstructions,
+        Figure::Fig6 => grids::slots,
+        Figure::Residuals => grids::residuals,
+        Figure::Usage => usage::draw,
+    };
+    // The others have a file of their own.
     let Some(source) = Source::of(figure, &figure.data(out))? else { return Ok(None) };
-    Ok(Some((one(figure, &source)?, cells(&source)?)))
-}
-
-fn one(figure: Figure, source: &Source) -> Result<Parts> {
-    let mut parts = match figure {
-        Figure::Fig3 => charts::distributions(source),
-        Figure::Fig4 => charts::curves(source),
-        Figure::Fig7 => charts::embedding(source),
-        Figure::Curves => charts::histories(source),
-        Figure::Fig5 => grids::reconstructions(source),
-        Figure::Fig6 => grids::slots(source),
-        Figure::Residuals => grids::residuals(source),
-        Figure::Usage | Figure::Fig1 | Figure::Auroc => usage::draw(source),
-    }?;
+    let mut parts = captured(&source)?;
     if let Some(trial) = source.note("trial") {
         parts.caption = format!("**A trial, {trial}.** {}", parts.caption);
     }
-    Ok(parts)
+    Ok(Some((parts, cells(&source)?)))
 }
 
 fn cells(source: &Source) -> Result<Cells> {
@@ -157,7 +152,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = figure.data(folder.path());
         write_whole(&path, text.as_bytes()).unwrap();
-        captured(figure, folder.path()).map(|parts| parts.unwrap().1)
+        let (catalogue, ledger) = (Catalogue::builtin().unwrap(), Ledger::default());
+        draw(figure, &catalogue, &ledger, folder.path()).map(|parts| parts.unwrap().1)
     }
 
     fn file(figure: Figure) -> &'static str {
