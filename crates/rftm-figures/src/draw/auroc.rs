@@ -7,8 +7,7 @@ use plotters::prelude::*;
 use rftm_experiments::{Catalogue, Comparison, Key, Ledger, MeanStd, Metric, RowClass, Scope, tables};
 
 use super::canvas::{
-    Axes, FAINT, HPosition, INK, Mark, TEXT, VPosition, chart, legend, model_colour, model_title, plain, render, steps,
-    text,
+    Axes, FAINT, HPos, INK, Mark, TEXT, VPos, chart, legend, model_colour, model_title, plain, render, steps, text,
 };
 use super::charts::distinct;
 use super::{Cells, Parts};
@@ -157,7 +156,7 @@ fn picture(source: &Source) -> Result<String> {
                 chart.draw_series(bar.paper.map(|mean| line(mean, INK.stroke_width(5))))?;
             }
             // Names in the middle of their groups, where the axis has no ticks.
-            let style = text(TEXT - 4, INK, HPosition::Center, VPosition::Top);
+            let style = text(TEXT - 4, INK, HPos::Center, VPos::Top);
             for (place, group) in bars.chunks(models.len().max(1)).enumerate() {
                 let (x, y) = chart.backend_coord(&(place as f64 + 0.5, 0.0));
                 let (left, top) = panel.get_base_pixel();

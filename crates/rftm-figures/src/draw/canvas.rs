@@ -11,6 +11,8 @@ use plotters::coord::Shift;
 use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint};
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
+use plotters::style::text_anchor::Pos;
+pub(crate) use plotters::style::text_anchor::{HPos, VPos};
 use plotters::style::{FontStyle, register_font};
 use resvg::tiny_skia::{ColorU8, Pixmap, Transform};
 use resvg::usvg;
@@ -210,48 +212,14 @@ fn side(pixels: usize) -> Drawn<usize> {
 }
 
 /// Text at a point.
-pub(crate) fn text<'a>(size: i32, colour: RGBColor, h: HPosition, v: VPosition) -> TextStyle<'a> {
-    (FAMILY, size).into_font().color(&colour).pos(plotters::style::text_anchor::Pos::new(h.into(), v.into()))
+pub(crate) fn text<'a>(size: i32, colour: RGBColor, h: HPos, v: VPos) -> TextStyle<'a> {
+    (FAMILY, size).into_font().color(&colour).pos(Pos::new(h, v))
 }
 
 /// Bold text at a point.
-pub(crate) fn bold<'a>(size: i32, colour: RGBColor, h: HPosition, v: VPosition) -> TextStyle<'a> {
+pub(crate) fn bold<'a>(size: i32, colour: RGBColor, h: HPos, v: VPos) -> TextStyle<'a> {
     let font = (FAMILY, size).into_font().style(FontStyle::Bold);
-    font.color(&colour).pos(plotters::style::text_anchor::Pos::new(h.into(), v.into()))
-}
-
-/// Where text stands to its point.
-#[derive(Clone, Copy)]
-pub(crate) enum HPosition {
-    Left,
-    Center,
-    Right,
-}
-
-/// Where text stands to its point.
-#[derive(Clone, Copy)]
-pub(crate) enum VPosition {
-    Top,
-    Center,
-}
-
-impl From<HPosition> for plotters::style::text_anchor::HPos {
-    fn from(position: HPosition) -> Self {
-        match position {
-            HPosition::Left => Self::Left,
-            HPosition::Center => Self::Center,
-            HPosition::Right => Self::Right,
-        }
-    }
-}
-
-impl From<VPosition> for plotters::style::text_anchor::VPos {
-    fn from(position: VPosition) -> Self {
-        match position {
-            VPosition::Top => Self::Top,
-            VPosition::Center => Self::Center,
-        }
-    }
+    font.color(&colour).pos(Pos::new(h, v))
 }
 
 /// What stands for something in a chart and therefore in its legend: the same shape, thickness and opacity.
@@ -273,7 +241,7 @@ pub(crate) enum Mark {
 
 /// A legend in one line above what it explains, so that it can cover nothing.
 pub(crate) fn legend(area: &Area<'_>, at: (i32, i32), entries: &[(Mark, RGBColor, String)]) -> Drawn {
-    let style = text(TEXT - 4, INK, HPosition::Left, VPosition::Center);
+    let style = text(TEXT - 4, INK, HPos::Left, VPos::Center);
     let (mut x, y) = at;
     for (mark, colour, name) in entries {
         let bar = [(x, y - 10), (x + 30, y + 10)];

@@ -6,8 +6,8 @@ use plotters::prelude::*;
 
 use super::Parts;
 use super::canvas::{
-    ANOMALOUS, Axes, FAINT, HEADING, HPosition, INK, Mark, NORMAL, TEXT, VPosition, bold, chart, decade, decades,
-    frame, legend, model_colour, model_title, plain, render, steps,
+    ANOMALOUS, Axes, FAINT, HEADING, HPos, INK, Mark, NORMAL, TEXT, VPos, bold, chart, decade, decades, frame, legend,
+    model_colour, model_title, plain, render, steps,
 };
 use crate::error::Result;
 use crate::sheet::{COUNT, Field, PLACE, SCORE, SHARE, Source};
@@ -117,7 +117,7 @@ pub(crate) fn curves(source: &Source) -> Result<Parts> {
             ("pr", "Precision and recall, and AP in %", ["recall", "precision"]),
         ];
         for (panel, (curve, title, names)) in area.split_evenly((1, 2)).iter().zip(panels) {
-            panel.draw_text(title, &bold(HEADING, INK, HPosition::Left, VPosition::Center), (100, 36))?;
+            panel.draw_text(title, &bold(HEADING, INK, HPos::Left, VPos::Center), (100, 36))?;
             legend(panel, (100, 92), &named(curve))?;
             let (_, panel) = panel.split_vertically(120);
             let unit = (0.0, 1.0);
@@ -175,7 +175,7 @@ pub(crate) fn embedding(source: &Source) -> Result<Parts> {
             let left = 20.0 + place as f64 * 600.0;
             let title = format!("{stage}{}", if place == 0 { " output" } else { " read" });
             let centre = ((left + side / 2.0) as i32, 92);
-            area.draw_text(&title, &bold(TEXT, INK, HPosition::Center, VPosition::Center), centre)?;
+            area.draw_text(&title, &bold(TEXT, INK, HPos::Center, VPos::Center), centre)?;
             let corners = [(left as i32, top as i32), ((left + side) as i32, (top + side) as i32)];
             area.draw(&frame(corners, RGBColor(205, 210, 216).stroke_width(2)))?;
             let Some(clouds) = points.get(stage.as_str()) else { continue };

@@ -5,8 +5,8 @@ use resvg::tiny_skia::{ColorU8, Pixmap};
 
 use super::Parts;
 use super::canvas::{
-    ANOMALOUS, Drawn, FAINT, HEADING, HPosition, INK, TEXT, VPosition, bold, model_colour, model_title, pixmap, render,
-    sprite, text, tile,
+    ANOMALOUS, Drawn, FAINT, HEADING, HPos, INK, TEXT, VPos, bold, model_colour, model_title, pixmap, render, sprite,
+    text, tile,
 };
 use super::charts::distinct;
 use crate::error::Result;
@@ -52,13 +52,13 @@ pub(crate) fn reconstructions(source: &Source) -> Result<Parts> {
             let (left, top) = (20 + (place % 3) as i32 * 607, 10 + (place / 3) as i32 * height);
             let title = if name == "input" { "Test images" } else { model_title(name) };
             let colour = if name == "input" { INK } else { model_colour(name) };
-            area.draw_text(title, &bold(HEADING, colour, HPosition::Left, VPosition::Center), (left, top + 26))?;
+            area.draw_text(title, &bold(HEADING, colour, HPos::Left, VPos::Center), (left, top + 26))?;
             for (index, image) in panel.iter().enumerate() {
                 let x = left + (index % COLUMNS) as i32 * cell;
                 let y = top + 56 + (index / COLUMNS) as i32 * line;
                 let (colour, style): (_, fn(_, _, _, _) -> _) =
                     if image.anomalous { (RGBColor(176, 96, 0), bold) } else { (FAINT, text) };
-                let style = style(26, colour, HPosition::Center, VPosition::Center);
+                let style = style(26, colour, HPos::Center, VPos::Center);
                 area.draw_text(&image.label, &style, (x + SIDE, y + 14))?;
                 if image.anomalous {
                     let frame = [(x - 2, y + 28), (x + 2 * SIDE + 2, y + 32 + 2 * SIDE)];
@@ -100,11 +100,11 @@ pub(crate) fn slots(source: &Source) -> Result<Parts> {
                 epoch => format!("after epoch {epoch}"),
             };
             let at = (30 + column as i32 * (GRID + 24) + GRID / 2, 36);
-            area.draw_text(&title, &bold(HEADING, INK, HPosition::Center, VPosition::Center), at)?;
+            area.draw_text(&title, &bold(HEADING, INK, HPos::Center, VPos::Center), at)?;
         }
         for (row, unit) in units.iter().enumerate() {
             let top = 80 + row as i32 * (GRID + 90);
-            let style = bold(HEADING, FAINT, HPosition::Left, VPosition::Center);
+            let style = bold(HEADING, FAINT, HPos::Left, VPos::Center);
             area.draw_text(unit, &style, (30, top + 24))?;
             for column in 0..epochs.len() {
                 let images: Vec<&[u8]> = grids[row * epochs.len() + column].iter().map(Vec::as_slice).collect();
@@ -156,9 +156,9 @@ pub(crate) fn residuals(source: &Source) -> Result<Parts> {
         let (left, wide) = (170 + 410, 640);
         let colours: Vec<i16> = (-255..=255).collect();
         overlay.image((left, below + 22), &strip(&colours, wide)?, 1)?;
-        let style = |side| text(TEXT - 4, INK, side, VPosition::Center);
-        area.draw_text("ink taken away: -255", &style(HPosition::Right), (left - 14, below + 34))?;
-        area.draw_text("255: ink added", &style(HPosition::Left), (left + wide + 14, below + 34))?;
+        let style = |side| text(TEXT - 4, INK, side, VPos::Center);
+        area.draw_text("ink taken away: -255", &style(HPos::Right), (left - 14, below + 34))?;
+        area.draw_text("255: ink added", &style(HPos::Left), (left + wide + 14, below + 34))?;
 
         for (block, model) in models.iter().enumerate() {
             let top = 10 + block as i32 * height;
@@ -168,12 +168,12 @@ pub(crate) fn residuals(source: &Source) -> Result<Parts> {
                     "anomaly" => format!("{}: anomalies with the highest scores", model_title(model)),
                     _ => format!("{}: normal images with the highest scores", model_title(model)),
                 };
-                let style = bold(TEXT, model_colour(model), HPosition::Left, VPosition::Center);
+                let style = bold(TEXT, model_colour(model), HPos::Left, VPos::Center);
                 area.draw_text(&title, &style, (left, top + 24))?;
                 let shown = images.iter().filter(|image| image.model == *model && image.group == *group);
                 for (column, image) in shown.enumerate() {
                     let x = left + column as i32 * cell;
-                    let style = text(25, FAINT, HPosition::Center, VPosition::Center);
+                    let style = text(25, FAINT, HPos::Center, VPos::Center);
                     let above = format!("{}: {:.1}", image.label, image.score);
                     area.draw_text(&above, &style, (x + SCALE * SIDE / 2, top + 66))?;
                     let y = |row: i32| top + 86 + row * cell;
@@ -186,7 +186,7 @@ pub(crate) fn residuals(source: &Source) -> Result<Parts> {
             }
             for (row, name) in ["input", "output", "residual"].into_iter().enumerate() {
                 let at = (156, top + 86 + row as i32 * cell + SCALE * SIDE / 2);
-                area.draw_text(name, &text(TEXT - 4, INK, HPosition::Right, VPosition::Center), at)?;
+                area.draw_text(name, &text(TEXT - 4, INK, HPos::Right, VPos::Center), at)?;
             }
         }
         Ok(())

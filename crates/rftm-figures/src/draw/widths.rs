@@ -11,8 +11,8 @@ use rftm_models::ModelKind;
 
 use super::Parts;
 use super::canvas::{
-    Axes, FAINT, HPosition, INK, Mark, TEXT, VPosition, bold, chart, legend, model_colour, model_title, plain, render,
-    sprite, steps, text,
+    Axes, FAINT, HPos, INK, Mark, TEXT, VPos, bold, chart, legend, model_colour, model_title, plain, render, sprite,
+    steps, text,
 };
 use crate::error::{Error, IoContext, Result};
 use crate::figure::{Figure, WIDTH_EXAMPLES, WIDTH_MODELS, WIDTH_POWERS, widths_folder};
@@ -225,9 +225,9 @@ fn picture(points: &Points, titles: &[String; 2]) -> Result<String> {
             )?;
         }
         let (left, top, cell, line) = (230, 815, 155, 128);
-        let heading = bold(TEXT, INK, HPosition::Left, VPosition::Center);
+        let heading = bold(TEXT, INK, HPos::Left, VPos::Center);
         area.draw_text("Reconstructions, by bottleneck neurons", &heading, (60, top - 76))?;
-        let centre = text(TEXT - 4, FAINT, HPosition::Center, VPosition::Center);
+        let centre = text(TEXT - 4, FAINT, HPos::Center, VPos::Center);
         area.draw_text("input", &centre, (left + 56, top - 26))?;
         for column in WIDTH_POWERS {
             area.draw_text(&(1_u32 << column).to_string(), &centre, (left + column as i32 * cell + 56, top - 26))?;
@@ -235,7 +235,7 @@ fn picture(points: &Points, titles: &[String; 2]) -> Result<String> {
         for (row, (set, model)) in (0..).zip([0, 1].into_iter().flat_map(|set| WIDTH_MODELS.map(|model| (set, model))))
         {
             let y = top + row * line;
-            let name = bold(TEXT, colour(model), HPosition::Left, VPosition::Center);
+            let name = bold(TEXT, colour(model), HPos::Left, VPos::Center);
             area.draw_text(model_title(model.name()), &name, (60, y + 56))?;
             let of_model = || points.iter().filter(|((one, _), _)| *one == model);
             let input = of_model().next().map(|(_, point)| (0, &point.input[set]));
