@@ -30,7 +30,7 @@ const WEIGHTS: &str = "runs/figures";
 pub(crate) fn wanted(only: &[String], catalogue: &Catalogue) -> Result<Option<Vec<Figure>>> {
     let named = |name: &String| match name.as_str() {
         ALL => Some(Figure::ALL.to_vec()),
-        name => name.parse().ok().map(|figure| vec![figure]),
+        name => Figure::named(name).map(|figure| vec![figure]),
     };
     if let Some(name) = only.iter().find(|name| named(name).is_none() && catalogue.definition(name).is_none()) {
         let tables: Vec<&str> = catalogue.definitions.iter().map(|definition| definition.id.as_str()).collect();

@@ -13,7 +13,7 @@ pub const CHANNELS: usize = 3;
 /// Rows, and columns, of an image.
 pub const SIDE: usize = 32;
 /// Bytes of a record: the label and the pixels.
-pub const RECORD_BYTES: usize = 1 + CHANNELS * SIDE * SIDE;
+const RECORD_BYTES: usize = 1 + CHANNELS * SIDE * SIDE;
 
 /// Appends the records of a whole file to `split`; `path` is only for messages.
 pub(crate) fn append(split: &mut Split, path: &Path, bytes: &[u8], classes: usize) -> Result<()> {

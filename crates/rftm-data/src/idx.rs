@@ -13,7 +13,7 @@ use crate::content::Content;
 use crate::error::Fault;
 
 /// The largest content this reader accepts, in bytes: above every file of this kind and below what would fill a memory.
-pub const MAX_BYTES: u64 = 1 << 31;
+const MAX_BYTES: u64 = 1 << 31;
 
 /// Grey-scale images, one byte a pixel, row by row.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,8 +11,6 @@ pub const SPLIT_SEED: u64 = 2022;
 /// One task of the hold-one-class-out protocol: one class is the anomaly, all others together are normal.
 #[derive(Debug, Clone)]
 pub struct HoldOut {
-    /// The anomalous class.
-    pub class: u8,
     /// Normal samples to train on.
     pub train: Subset,
     /// Normal samples to stop early by.
@@ -60,7 +58,6 @@ pub fn hold_out(dataset: &Arc<Dataset>, class: u8, scaling: Scaling, split_seed:
         .map(|places| places.into_iter().map(|place| normal[place as usize]).collect());
     let subset = |part, indices| Subset::new(dataset, part, indices, scaling, flat);
     let hold_out = HoldOut {
-        class,
         train: subset(Part::Train, train),
         validation: subset(Part::Train, validation),
         test: subset(Part::Test, indices(anomalous.iter().map(|_| true))),

@@ -110,12 +110,6 @@ impl Subset {
         &self.split().pixels[start..start + features]
     }
 
-    /// The data set these are from.
-    #[must_use]
-    pub fn dataset(&self) -> &Arc<Dataset> {
-        &self.dataset
-    }
-
     fn split(&self) -> &Split {
         match self.part {
             Part::Train => &self.dataset.train,

@@ -10,7 +10,7 @@ use crate::protocol::DatasetProtocol;
 use crate::record::{Finished, Metric, Outcome, Record};
 
 /// Degrees of freedom taken away in our standard deviations over seeds: the sample estimate. The paper does not say.
-pub const DDOF: usize = 1;
+pub(crate) const DDOF: usize = 1;
 
 /// Finds records by what they are about. A record is found only if its key is the one that the definitions give that cell
 /// today, so results of older code or of other hyper-parameters never mix in.

@@ -33,7 +33,6 @@ mod table;
 mod verify;
 
 pub use arm::Arm;
-pub use book::DDOF;
 pub use cell::{Cell, Key, REVISION, check_content};
 pub use definition::{Catalogue, Classes, Definition, Layout, Reading, Variant};
 pub use environment::{Environment, Host, cpu, utc_now};
@@ -51,7 +50,7 @@ pub use real::RealRunner;
 pub use record::{Finished, Metric, Metrics, Outcome, Record};
 pub use report::{SHOW_SUMMARY, documents, terminal_text, write_report};
 pub use runner::{CellError, CellOutcome, CellProgress, CellRunner, Parallelism, Run, Summary, Workplace};
-pub use scores::{Scores, read_scores, scores_path, write_scores};
+pub use scores::{Scores, read_scores, scores_path};
 pub use summary::with_summary;
 pub use table::{Comparison, Row, RowClass, RowId, Scope, Table, Wins, row_of, tables, unplaced};
 pub use verify::{Verification, metrics, verify};

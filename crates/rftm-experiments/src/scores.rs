@@ -40,7 +40,7 @@ pub fn scores_path(out: &Path, key: &Key) -> PathBuf {
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be written, [`Error::Scores`] if scores and labels differ in number.
-pub fn write_scores(out: &Path, key: &Key, scores: &Scores) -> Result<()> {
+pub(crate) fn write_scores(out: &Path, key: &Key, scores: &Scores) -> Result<()> {
     let path = scores_path(out, key);
     let Scores { scores, anomalous } = scores;
     if scores.len() != anomalous.len() {

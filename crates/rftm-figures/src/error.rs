@@ -27,14 +27,6 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
-    /// A name that is no figure's.
-    #[error("{name} is no figure; they are {known}")]
-    UnknownFigure {
-        /// What was given.
-        name: String,
-        /// What is allowed.
-        known: String,
-    },
     /// The weights are not those that the ledger has for the cell.
     #[error(
         "{cell}: trained to weights with the digest {found}, but the ledger has {expected} for {key}; the figures would \

@@ -25,7 +25,7 @@ pub const SIDE: usize = pen::SIDE;
 pub const PIXELS: usize = SIDE * SIDE;
 
 /// Test samples have the numbers from here on, so neither part moves when the other grows.
-pub const FIRST_TEST_SAMPLE: u64 = 1 << 32;
+const FIRST_TEST_SAMPLE: u64 = 1 << 32;
 
 /// How many samples, and which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
