@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use rftm_experiments::{Ledger, Outcome, Record, duration, merge, verify};
+use rftm_experiments::{Ledger, Metric, Outcome, Record, duration, merge, verify};
 
 use crate::cli;
 use crate::output::print;
@@ -29,8 +29,7 @@ pub(crate) fn run(command: &cli::Ledger) -> Result<ExitCode> {
             let line = |record: &Record| {
                 let result = match &record.outcome {
                     Outcome::Finished(finished) => {
-                        let percent = [finished.metrics.auroc, finished.metrics.auprc, finished.metrics.f1];
-                        let [auroc, auprc, f1] = percent.map(|metric| 100.0 * metric);
+                        let [auroc, auprc, f1] = Metric::ALL.map(|metric| finished.metrics.percent(metric));
                         let (epochs, time) = (finished.epochs, duration(finished.seconds));
                         let warnings: String =
                             finished.warnings.iter().map(|warning| format!("  warning: {warning}")).collect();

@@ -1,6 +1,6 @@
 //! Progress of a run of cells and of the trainings of figures, in the same words.
 
-use rftm_experiments::{Basis, Event, Outcome, Parallelism, Record, Reporter, duration};
+use rftm_experiments::{Basis, Event, Metric, Outcome, Parallelism, Record, Reporter, duration};
 use rftm_figures as figures;
 use rftm_models::EpochReport;
 
@@ -112,8 +112,7 @@ fn stopped(name: &str, epoch: usize) -> String {
 fn outcome(record: &Record) -> String {
     match &record.outcome {
         Outcome::Finished(finished) => {
-            let [auroc, auprc, f1] =
-                [finished.metrics.auroc, finished.metrics.auprc, finished.metrics.f1].map(|metric| 100.0 * metric);
+            let [auroc, auprc, f1] = Metric::ALL.map(|metric| finished.metrics.percent(metric));
             let warnings: String = finished.warnings.iter().map(|warning| format!("; warning: {warning}")).collect();
             format!(
                 "{}: AUROC {auroc:.2}, AUPRC {auprc:.2}, F1 {f1:.2} after {} epochs in {}{warnings}",

@@ -14,7 +14,7 @@ use crate::paper::{MeanStd, agrees};
 use crate::protocol::DatasetProtocol;
 use crate::record::Metric;
 use crate::render::{
-    VARIANT_FIELDS, class_name, dash, describe, listed, mean_std, number, seeds, sign, variant_fields,
+    VARIANT_FIELDS, dash, describe, joined, listed, mean_std, number, numbered, seeds, sign, variant_fields,
 };
 use crate::table::{Scope, belongs, row_of};
 
@@ -112,7 +112,7 @@ impl<'a> Maker<'a> {
             let metrics = Metric::ALL.map(|metric| self.numbers(label, arm, metric, &sample, &whole));
             Measured { arm, sample, seeds: self.definition.seeds.len(), metrics }
         });
-        let name = self.dataset.classes.get(usize::from(label)).cloned().unwrap_or_default();
+        let name = self.dataset.class_name(label).unwrap_or_default().to_owned();
         Class { label, name, arms: arms.collect() }
     }
 
@@ -120,16 +120,10 @@ impl<'a> Maker<'a> {
         let (paper, id) = (&self.book.catalogue.paper, self.dataset.id);
         let seed = self.definition.seeds.first().copied().unwrap_or_default();
         let printed = |arm| paper.ablation(id, class, seed, arm, metric);
-        let drops: Vec<f64> = self
-            .definition
-            .seeds
-            .iter()
-            .filter_map(|&seed| Some(whole.of(seed, metric)? - sample.of(seed, metric)?))
-            .collect();
         Numbers {
             single: sample.of(seed, metric),
             ours: sample.spread(metric),
-            drop: spread(&drops).filter(|_| arm != Arm::Full),
+            drop: spread(&whole.minus(sample, metric)).filter(|_| arm != Arm::Full),
             paper: printed(arm),
             paper_drop: printed(Arm::Full)
                 .zip(printed(arm))
@@ -189,7 +183,7 @@ fn over_seeds(definition: &Definition, dataset: &DatasetProtocol, variant: Varia
     let (mut rows, mut keys) = (Vec::new(), Vec::new());
     for class in classes {
         for arm in &class.arms {
-            let mut row: Vec<Entry> = vec![class_name(class.label, &class.name).into(), arm.arm.to_string().into()];
+            let mut row: Vec<Entry> = vec![numbered(class.label, &class.name).into(), arm.arm.to_string().into()];
             for numbers in &arm.metrics {
                 row.push(numbers.ours.map_or_else(|| arm.absent(None), mean_std).into());
                 row.push(numbers.drop.map_or_else(dash, mean_std).into());
@@ -224,7 +218,7 @@ fn empty_csv() -> Csv {
 impl Class<'_> {
     fn csv(&self, dataset: &DatasetProtocol, variant: Variant, csv: &mut Csv) {
         for arm in &self.arms {
-            let keys = arm.sample.keys().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+            let keys = joined(&arm.sample.keys());
             for (metric, numbers) in Metric::ALL.into_iter().zip(&arm.metrics) {
                 let mut fields = vec![dataset.id.to_string()];
                 fields.extend(variant_fields(variant));

@@ -64,7 +64,7 @@ impl Sample<'_> {
 
     /// In percent, by seed.
     pub(crate) fn percent(&self, metric: Metric) -> Vec<f64> {
-        self.done.iter().map(|(_, _, finished)| 100.0 * finished.metrics.get(metric)).collect()
+        self.done.iter().map(|(_, _, finished)| finished.metrics.percent(metric)).collect()
     }
 
     /// The seeds that finished.
@@ -75,7 +75,13 @@ impl Sample<'_> {
     /// In percent, of one seed.
     pub(crate) fn of(&self, seed: u64, metric: Metric) -> Option<f64> {
         let (_, _, finished) = self.done.iter().find(|(one, ..)| *one == seed)?;
-        Some(100.0 * finished.metrics.get(metric))
+        Some(finished.metrics.percent(metric))
+    }
+
+    /// This minus `other`, in points, over the seeds that both have.
+    pub(crate) fn minus(&self, other: &Sample<'_>, metric: Metric) -> Vec<f64> {
+        let pair = |seed| Some(self.of(seed, metric)? - other.of(seed, metric)?);
+        self.seeds().into_iter().filter_map(pair).collect()
     }
 
     pub(crate) fn spread(&self, metric: Metric) -> Option<MeanStd> {

@@ -14,7 +14,7 @@ use crate::ledger::Ledger;
 use crate::paper::MeanStd;
 use crate::protocol::DatasetProtocol;
 use crate::record::Metric;
-use crate::render::{class_name, dash, mean_std, number, reading, variant_fields};
+use crate::render::{dash, mean_std, number, numbered, reading, variant_fields};
 use crate::table::row_of;
 
 /// Every cell that was run under several readings; none if there is no such cell.
@@ -124,7 +124,7 @@ fn values(dataset: &DatasetProtocol, readings: &[Variant], cells: &[Case]) -> Se
     let (mut rows, mut keys) = (Vec::new(), Vec::new());
     for cell in cells {
         for (metric, values) in Metric::ALL.into_iter().zip(&cell.metrics) {
-            let mut row: Vec<Entry> = vec![class_name(cell.class, &cell.name).into(), cell.kind.to_string().into()];
+            let mut row: Vec<Entry> = vec![numbered(cell.class, &cell.name).into(), cell.kind.to_string().into()];
             row.extend([cell.seed.to_string(), metric.title().to_owned()].map(Entry::from));
             row.push(values.paper.map_or_else(dash, mean_std).into());
             for (place, nearest) in values.nearest().into_iter().enumerate() {

@@ -30,11 +30,7 @@ pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &
             for &class in definition.classes(id) {
                 let sample = |kind| book.sample(dataset, class, kind, variant, &definition.seeds);
                 let (ours, theirs) = (sample(ModelKind::Rftm), sample(*baseline));
-                let differences = |metric| {
-                    let pair = |&seed: &u64| Some(ours.of(seed, metric)? - theirs.of(seed, metric)?);
-                    definition.seeds.iter().filter_map(pair).collect()
-                };
-                pairs.add_class(Metric::ALL.map(differences));
+                pairs.add_class(Metric::ALL.map(|metric| ours.minus(&theirs, metric)));
             }
             pairs.tell(&dataset.title, *baseline, &mut rows, &mut csv);
             total.join(pairs);

@@ -13,6 +13,7 @@ use crate::definition::{Catalogue, Definition, Reading, Variant};
 use crate::error::{Error, Result};
 use crate::estimate;
 use crate::protocol::DatasetProtocol;
+use crate::render::numbered;
 use crate::spec;
 
 /// What the command line asks for; an empty list means "all the definition has". Lists narrow a definition; of a look
@@ -257,8 +258,9 @@ fn check_classes(catalogue: &Catalogue, definitions: &[&Definition], selection: 
     };
     match selection.classes.iter().find(|text| !offered.values().any(|one| knows(one, text))) {
         Some(text) => {
-            let all =
-                offered.values().map(|(dataset, classes)| format!("{}: {}", dataset.id, numbered(dataset, classes)));
+            let all = offered
+                .values()
+                .map(|(dataset, classes)| format!("{}: {}", dataset.id, some_classes(dataset, classes)));
             let all = all.collect::<Vec<_>>().join("; ");
             reject("--class", text, format!("a class is a number or a name; {all}"))
         }
@@ -266,11 +268,9 @@ fn check_classes(catalogue: &Catalogue, definitions: &[&Definition], selection: 
     }
 }
 
-fn numbered(dataset: &DatasetProtocol, classes: &BTreeSet<u8>) -> String {
-    let numbered = |(label, name): (u8, &String)| {
-        if *name == label.to_string() { name.clone() } else { format!("{label} {name}") }
-    };
-    list((0..).zip(&dataset.classes).filter(|(label, _)| classes.contains(label)).map(numbered))
+fn some_classes(dataset: &DatasetProtocol, classes: &BTreeSet<u8>) -> String {
+    let some = (0..).zip(&dataset.classes).filter(|(label, _)| classes.contains(label));
+    list(some.map(|(label, name)| numbered(label, name)))
 }
 
 /// The cells of `shard`: all cells, the longest first and by key among equals, are dealt out in turn. So a cell's shard

@@ -97,6 +97,14 @@ impl Training {
     }
 }
 
+impl DatasetProtocol {
+    /// The name of the class `label`.
+    #[must_use]
+    pub fn class_name(&self, label: u8) -> Option<&str> {
+        self.classes.get(usize::from(label)).map(String::as_str)
+    }
+}
+
 impl Protocol {
     /// The data set `id`, if it is described.
     #[must_use]

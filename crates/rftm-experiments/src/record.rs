@@ -112,6 +112,12 @@ impl Metrics {
         }
     }
 
+    /// One of the reported metrics in percent.
+    #[must_use]
+    pub fn percent(&self, metric: Metric) -> f64 {
+        100.0 * self.get(metric)
+    }
+
     /// Whether every number is finite; others cannot be written as JSON and mean a failed cell.
     #[must_use]
     pub fn is_finite(&self) -> bool {

@@ -3,7 +3,7 @@
 use rftm_models::ModelKind;
 
 use crate::book::DDOF;
-use crate::cell::Cell;
+use crate::cell::{Cell, Key};
 use crate::definition::{Catalogue, Definition, Layout, Variant};
 use crate::grid::{Csv, Document, Entry, Grid, Section};
 use crate::ledger::Ledger;
@@ -139,7 +139,7 @@ pub(crate) fn sign(agrees: Option<bool>) -> &'static str {
 
 fn line(table: &Table, row: &Row) -> Vec<Entry> {
     let class = match &row.class {
-        RowClass::Class { label, name } => class_name(*label, name),
+        RowClass::Class { label, name } => numbered(*label, name),
         RowClass::Average { done, asked } if done == asked => "AVG".to_owned(),
         RowClass::Average { done, asked } => format!("AVG of {done}/{asked}"),
     };
@@ -161,7 +161,8 @@ fn line(table: &Table, row: &Row) -> Vec<Entry> {
     cells
 }
 
-pub(crate) fn class_name(label: u8, name: &str) -> String {
+/// A class by number and name.
+pub(crate) fn numbered(label: u8, name: &str) -> String {
     if *name == label.to_string() { name.to_owned() } else { format!("{label} {name}") }
 }
 
@@ -183,6 +184,11 @@ pub(crate) fn mean_std(value: MeanStd) -> String {
 /// A number as it stands in CSV files; nothing where there is none.
 pub(crate) fn number(number: Option<f64>) -> String {
     number.map_or_else(String::new, |number| format!("{number:.4}"))
+}
+
+/// Keys as they stand in CSV files.
+pub(crate) fn joined(keys: &[Key]) -> String {
+    keys.iter().map(Key::as_str).collect::<Vec<_>>().join(" ")
 }
 
 /// The choices of a run as CSV fields.
@@ -210,7 +216,7 @@ fn csv(tables: &[Table]) -> Csv {
                 RowClass::Class { label, name } => [label.to_string(), name.clone()],
                 RowClass::Average { done, asked } => ["AVG".to_owned(), format!("{done} of {asked} classes")],
             };
-            let keys = row.keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+            let keys = joined(&row.keys);
             for (metric, value) in Metric::ALL.into_iter().zip(&row.values) {
                 let mut fields = vec![table.definition.clone(), table.dataset.to_string()];
                 fields.extend(variant_fields(table.variant));

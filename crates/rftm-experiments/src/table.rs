@@ -311,7 +311,7 @@ impl Maker<'_> {
     }
 
     fn class_name(&self, class: u8) -> String {
-        self.dataset.classes.get(usize::from(class)).cloned().unwrap_or_default()
+        self.dataset.class_name(class).unwrap_or_default().to_owned()
     }
 
     fn caution(&self) -> Option<String> {
@@ -349,9 +349,8 @@ impl Maker<'_> {
             let own = sample.spread(metric);
             match &trained {
                 Some(trained) => {
-                    let pair = |seed: &u64| Some(trained.of(*seed, metric)? - sample.of(*seed, metric)?);
-                    let differences: Vec<f64> = catalogue.protocol.seeds.iter().filter_map(pair).collect();
-                    Comparison { difference: mean(&differences), ..Comparison::new(own, trained.spread(metric)) }
+                    let difference = mean(&trained.minus(&sample, metric));
+                    Comparison { difference, ..Comparison::new(own, trained.spread(metric)) }
                 }
                 None if definition.paper => Comparison::new(catalogue.paper.get(dataset.id, class, kind, metric), own),
                 None => Comparison::new(None, own),

@@ -69,11 +69,11 @@ struct Set {
 impl Set {
     fn new(catalogue: &Catalogue, id: DatasetId, example: u8) -> Self {
         let known = catalogue.protocol.dataset(id);
-        let class = known.and_then(|known| known.classes.get(usize::from(example)));
+        let class = known.and_then(|known| known.class_name(example));
         Self {
             title: known.map_or_else(|| id.to_string(), |known| known.title.clone()),
             classes: known.map_or(0, |known| known.classes.len()),
-            example: class.cloned().unwrap_or_else(|| example.to_string()),
+            example: class.map_or_else(|| example.to_string(), str::to_owned),
         }
     }
 }
