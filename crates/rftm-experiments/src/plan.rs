@@ -88,9 +88,13 @@ impl Plan {
     /// [`Error::Selection`] naming the flag whose value selects nothing, with what is allowed.
     pub fn new(catalogue: &Catalogue, selection: &Selection) -> Result<Self> {
         let definitions = chosen_definitions(catalogue, selection)?;
-        check_datasets(&definitions, selection)?;
-        check_seeds(catalogue, &definitions, selection)?;
-        check_models(&definitions, selection)?;
+        check_listed("--dataset", &selection.datasets, &definitions, |definition| &definition.datasets)?;
+        check_seeds(catalogue, selection)?;
+        // Of a look anything may be chosen.
+        if !definitions.iter().any(|definition| definition.is_look()) {
+            check_listed("--seed", &selection.seeds, &definitions, |definition| &definition.seeds)?;
+            check_listed("--model", &selection.models, &definitions, |definition| &definition.models)?;
+        }
         check_classes(catalogue, &definitions, selection)?;
         check_padding(catalogue, &definitions, selection)?;
         let (mut cells, mut seen) = (Vec::new(), BTreeSet::new());
@@ -172,40 +176,27 @@ fn chosen_datasets<'a>(
     definition.datasets.iter().filter(wanted).filter_map(|&id| catalogue.protocol.dataset(id))
 }
 
-fn check_datasets(definitions: &[&Definition], selection: &Selection) -> Result<()> {
-    let offered: BTreeSet<_> = definitions.iter().flat_map(|definition| &definition.datasets).collect();
-    match selection.datasets.iter().find(|id| !offered.contains(id)) {
-        Some(id) => reject("--dataset", id, format!("{} has {}", names(definitions), list(offered))),
+/// Rejects what no definition has in the list that `of` gives.
+fn check_listed<T: fmt::Display + Ord>(
+    flag: &'static str,
+    chosen: &[T],
+    definitions: &[&Definition],
+    of: fn(&Definition) -> &[T],
+) -> Result<()> {
+    let listed: BTreeSet<&T> = definitions.iter().flat_map(|definition| of(definition)).collect();
+    match chosen.iter().find(|one| !listed.contains(one)) {
+        Some(one) => {
+            let names = list(definitions.iter().map(|definition| &definition.id));
+            reject(flag, one, format!("{names} has {}", list(listed)))
+        }
         None => Ok(()),
     }
 }
 
-fn names(definitions: &[&Definition]) -> String {
-    list(definitions.iter().map(|definition| &definition.id))
-}
-
-fn check_seeds(catalogue: &Catalogue, definitions: &[&Definition], selection: &Selection) -> Result<()> {
+fn check_seeds(catalogue: &Catalogue, selection: &Selection) -> Result<()> {
     let protocol = &catalogue.protocol.seeds;
-    if let Some(seed) = selection.seeds.iter().find(|seed| !protocol.contains(seed)) {
-        return reject("--seed", seed, format!("the protocol has {}", list(protocol)));
-    }
-    let offered = |seed: &u64| definitions.iter().any(|d| d.is_look() || d.seeds.contains(seed));
-    match selection.seeds.iter().find(|seed| !offered(seed)) {
-        Some(seed) => {
-            let all: BTreeSet<_> = definitions.iter().flat_map(|definition| &definition.seeds).collect();
-            reject("--seed", seed, format!("{} has {}", names(definitions), list(all)))
-        }
-        None => Ok(()),
-    }
-}
-
-fn check_models(definitions: &[&Definition], selection: &Selection) -> Result<()> {
-    let offered = |kind: &ModelKind| definitions.iter().any(|d| d.is_look() || d.models.contains(kind));
-    match selection.models.iter().find(|kind| !offered(kind)) {
-        Some(kind) => {
-            let all: BTreeSet<_> = definitions.iter().flat_map(|definition| &definition.models).collect();
-            reject("--model", kind, format!("{} has {}", names(definitions), list(all)))
-        }
+    match selection.seeds.iter().find(|seed| !protocol.contains(seed)) {
+        Some(seed) => reject("--seed", seed, format!("the protocol has {}", list(protocol))),
         None => Ok(()),
     }
 }
