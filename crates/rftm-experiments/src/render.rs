@@ -118,7 +118,7 @@ fn agreement(table: &Table) -> Option<String> {
 
 /// In how many classes of `model` each metric agrees with the paper's, and of how many that is asked.
 pub(crate) fn within(table: &Table, model: ModelKind) -> ([usize; 3], usize) {
-    let classes = || table.rows.iter().filter(|row| row.model == model && matches!(row.class, RowClass::Class { .. }));
+    let classes = || table.rows.iter().filter(|row| row.model == model && row.class.label().is_some());
     let agree = |metric: usize| classes().filter(|row| judge(table, &row.values[metric]) == Some(true)).count();
     ([0, 1, 2].map(agree), classes().filter(|row| judge(table, &row.values[0]).is_some()).count())
 }

@@ -111,6 +111,17 @@ pub enum RowClass {
     },
 }
 
+impl RowClass {
+    /// The label of a single class.
+    #[must_use]
+    pub fn label(&self) -> Option<u8> {
+        match self {
+            Self::Class { label, .. } => Some(*label),
+            Self::Average { .. } => None,
+        }
+    }
+}
+
 /// A number beside ours, in percent.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Comparison {
@@ -256,7 +267,7 @@ impl Maker<'_> {
     fn table(&self, row_ids: &[(u8, ModelKind)], scope: &Scope) -> Table {
         let (mut rows, mut failures, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
         for &(class, kind) in row_ids {
-            rows.push((class, self.row(class, kind, &mut failures, &mut warnings)));
+            rows.push(self.row(class, kind, &mut failures, &mut warnings));
         }
         let mut models: Vec<ModelKind> = row_ids.iter().map(|&(_, kind)| kind).collect();
         let mut seen = BTreeSet::new();
@@ -266,22 +277,16 @@ impl Maker<'_> {
             Scope::Everything if !self.definition.is_look() => Some(self.definition.classes(self.dataset.id).len()),
             _ => None,
         };
-        let mut averages: Vec<(u8, Row)> =
-            models.iter().filter_map(|&kind| average(&rows, kind, whole)).map(|row| (0, row)).collect();
-        let tried: BTreeSet<u8> = match scope {
-            Scope::Cells(_) => rows.iter().map(|(class, _)| *class).collect(),
-            Scope::Everything => {
-                rows.iter().filter(|(_, row)| !row.seeds.is_empty() || row.failed).map(|(class, _)| *class).collect()
-            }
-        };
-        let absent: BTreeSet<u8> =
-            row_ids.iter().map(|&(class, _)| class).filter(|class| !tried.contains(class)).collect();
-        rows.retain(|(class, _)| tried.contains(class));
-        let wins = self.mark_best(&mut rows);
+        let mut averages: Vec<Row> = models.iter().filter_map(|&kind| average(&rows, kind, whole)).collect();
+        let shows = |row: &Row| matches!(scope, Scope::Cells(_)) || !row.seeds.is_empty() || row.failed;
+        let absent = rows.chunk_by(same_class).filter(|of_class| !of_class.iter().any(shows));
+        let absent: Vec<u8> = absent.filter_map(|of_class| of_class[0].class.label()).collect();
+        rows.retain(|row| row.class.label().is_some_and(|label| !absent.contains(&label)));
+        rows.chunk_by_mut(same_class).for_each(|of_class| self.mark_best(of_class));
         // Averages over different cells must not compete.
         let done = |kind: &ModelKind| {
-            let done = rows.iter().filter(|(_, row)| row.model == *kind && !row.seeds.is_empty());
-            done.map(|(class, row)| (*class, &row.seeds)).collect::<Vec<_>>()
+            let done = rows.iter().filter(|row| row.model == *kind && !row.seeds.is_empty());
+            done.map(|row| (&row.class, &row.seeds)).collect::<Vec<_>>()
         };
         if models.windows(2).all(|pair| done(&pair[0]) == done(&pair[1])) {
             self.mark_best(&mut averages);
@@ -293,8 +298,8 @@ impl Maker<'_> {
             variant: self.variant,
             sides: if self.is_untrained() { ["untrained", "trained"] } else { ["paper", "ours"] },
             caution: self.caution(),
-            rows: rows.into_iter().chain(averages).map(|(_, row)| row).collect(),
-            wins: if self.definition.layout == Layout::Models { wins } else { Vec::new() },
+            wins: if self.definition.layout == Layout::Models { self.wins(&rows) } else { Vec::new() },
+            rows: rows.into_iter().chain(averages).collect(),
             absent: absent.into_iter().map(|class| self.class_name(class)).collect(),
             is_default: self.is_default(),
             failures,
@@ -373,47 +378,50 @@ impl Maker<'_> {
         }
     }
 
-    /// Marks the best of every class, side and metric, where all models of the definition have a number, over the same
-    /// seeds; equal numbers, as printed, are all best. Returns how often each model is.
-    fn mark_best(&self, rows: &mut [(u8, Row)]) -> Vec<Wins> {
-        let models = &self.definition.models;
-        let wins = |&model| Wins { model, counts: [[0; 2]; 3], classes: 0 };
-        let mut wins: Vec<Wins> = models.iter().map(wins).collect();
-        let classes: BTreeSet<u8> = rows.iter().map(|(class, _)| *class).collect();
-        for class in classes {
-            let mut of_class: Vec<&mut Row> =
-                rows.iter_mut().filter(|(one, _)| *one == class).map(|(_, row)| row).collect();
-            let has = |kind: &ModelKind, row: &Row| row.model == *kind && row.values[0].ours.is_some();
-            if !models.iter().all(|kind| of_class.iter().any(|row| has(kind, row))) {
-                continue;
-            }
-            if of_class.windows(2).any(|pair| pair[0].seeds != pair[1].seeds) {
-                continue;
-            }
-            wins.iter_mut().for_each(|wins| wins.classes += 1);
-            // Of untrained networks the second side is the trained ones, which have seeds of their own.
-            let sides =
-                if of_class.windows(2).all(|pair| pair[0].trained_seeds == pair[1].trained_seeds) { 2 } else { 1 };
-            for (metric, side) in (0..3).flat_map(|metric| (0..sides).map(move |side| (metric, side))) {
-                let printed = |row: &Row| row.values[metric].sides()[side].map(|value| (100.0 * value.mean).round());
-                let numbers: Option<Vec<f64>> = of_class.iter().map(|row| printed(row)).collect();
-                let best = numbers.and_then(|numbers| numbers.into_iter().max_by(f64::total_cmp));
-                for row in of_class.iter_mut().filter(|row| best.is_some() && printed(row) == best) {
-                    row.values[metric].best[side] = true;
-                    let of_model = wins.iter_mut().filter(|wins| wins.model == row.model);
-                    of_model.for_each(|wins| wins.counts[metric][side] += 1);
-                }
+    /// Marks the best of one class for every side and metric, if all models of the definition have a number, over the same
+    /// seeds; equal numbers, as printed, are all best.
+    fn mark_best(&self, of_class: &mut [Row]) {
+        let has = |kind: &ModelKind, row: &Row| row.model == *kind && row.values[0].ours.is_some();
+        if !self.definition.models.iter().all(|kind| of_class.iter().any(|row| has(kind, row))) {
+            return;
+        }
+        if of_class.windows(2).any(|pair| pair[0].seeds != pair[1].seeds) {
+            return;
+        }
+        // Of untrained networks the second side is the trained ones, which have seeds of their own.
+        let sides = if of_class.windows(2).all(|pair| pair[0].trained_seeds == pair[1].trained_seeds) { 2 } else { 1 };
+        for (metric, side) in (0..3).flat_map(|metric| (0..sides).map(move |side| (metric, side))) {
+            let printed = |row: &Row| row.values[metric].sides()[side].map(|value| (100.0 * value.mean).round());
+            let numbers: Option<Vec<f64>> = of_class.iter().map(printed).collect();
+            let best = numbers.and_then(|numbers| numbers.into_iter().max_by(f64::total_cmp));
+            for row in of_class.iter_mut().filter(|row| best.is_some() && printed(row) == best) {
+                row.values[metric].best[side] = true;
             }
         }
-        wins.retain(|wins| wins.classes > 0);
-        wins
     }
+
+    /// How often each model is the best of a class; none if no class has a best, which is one of ours wherever it has any.
+    fn wins(&self, rows: &[Row]) -> Vec<Wins> {
+        let has_best = |of_class: &&[Row]| of_class.iter().any(|row| row.values[0].best[1]);
+        let classes = rows.chunk_by(same_class).filter(has_best).count();
+        let wins = |&model: &ModelKind| {
+            let best = |metric: usize, side: usize| {
+                rows.iter().filter(|row| row.model == model && row.values[metric].best[side]).count()
+            };
+            Wins { model, counts: [0, 1, 2].map(|metric| [0, 1].map(|side| best(metric, side))), classes }
+        };
+        self.definition.models.iter().filter(|_| classes > 0).map(wins).collect()
+    }
+}
+
+fn same_class(a: &Row, b: &Row) -> bool {
+    a.class == b.class
 }
 
 /// The mean over the rows of `kind` that have a result of ours; the other side over the same rows. Its ± is the mean of
 /// the rows' standard deviations, as in the paper. `whole`: the classes of the definition, where not all have rows.
-fn average(rows: &[(u8, Row)], kind: ModelKind, whole: Option<usize>) -> Option<Row> {
-    let of_kind: Vec<&Row> = rows.iter().map(|(_, row)| row).filter(|row| row.model == kind).collect();
+fn average(rows: &[Row], kind: ModelKind, whole: Option<usize>) -> Option<Row> {
+    let of_kind: Vec<&Row> = rows.iter().filter(|row| row.model == kind).collect();
     let done: Vec<&Row> = of_kind.iter().copied().filter(|row| !row.seeds.is_empty()).collect();
     if done.is_empty() {
         return None;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use plotters::prelude::*;
-use rftm_experiments::{Catalogue, Comparison, Key, Ledger, MeanStd, Metric, RowClass, Scope, tables};
+use rftm_experiments::{Catalogue, Comparison, Key, Ledger, MeanStd, Metric, Scope, tables};
 
 use super::canvas::{
     Axes, FAINT, HPos, INK, Mark, TEXT, VPos, chart, legend, model_colour, model_title, plain, render, steps, text,
@@ -77,9 +77,7 @@ fn sheet(catalogue: &Catalogue, ledger: &Ledger) -> Option<Sheet> {
         let classes = catalogue.protocol.dataset(table.dataset).map_or(&[][..], |dataset| &dataset.classes);
         for (label, class) in (0..).zip(classes) {
             for &kind in &definition.models {
-                let row = table.rows.iter().find(|row| {
-                    row.model == kind && matches!(row.class, RowClass::Class { label: one, .. } if one == label)
-                });
+                let row = table.rows.iter().find(|row| row.model == kind && row.class.label() == Some(label));
                 let place = Metric::ALL.iter().position(|metric| *metric == Metric::Auroc);
                 let ours =
                     row.zip(place).and_then(|(row, place)| row.values.get(place)).and_then(|one: &Comparison| one.ours);
