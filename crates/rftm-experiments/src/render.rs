@@ -9,7 +9,8 @@ use crate::grid::{Csv, Document, Entry, Grid, Section};
 use crate::ledger::Ledger;
 use crate::paper::MeanStd;
 use crate::record::Metric;
-use crate::table::{Comparison, Row, RowClass, Scope, Table, tables};
+use crate::rows::{Comparison, Row, RowClass, Table};
+use crate::table::{Scope, tables};
 
 /// All tables of a definition; none if the ledger has nothing for it.
 pub(crate) fn document(

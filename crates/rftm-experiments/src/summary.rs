@@ -5,7 +5,8 @@ use crate::grid::{Csv, Document, Entry, Grid, Section};
 use crate::ledger::Ledger;
 use crate::record::Metric;
 use crate::render::{dash, describe, number, seeds, within};
-use crate::table::{Row, RowClass, Scope, Table, Wins, tables};
+use crate::rows::{Row, RowClass, Table, Wins};
+use crate::table::{Scope, tables};
 
 const START: &str = "<!-- summary: written by `cargo xtask report`, do not edit -->\n";
 const END: &str = "<!-- /summary -->";
