@@ -35,7 +35,7 @@ fn unheard(folder: &Path, arguments: &str) -> (i32, String) {
     (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
 }
 
-/// Exit code of a command whose standard error nobody reads, as in `2>&1 | true`.
+/// Standard error is read by nobody, as in `2>&1 | true`.
 #[cfg(unix)]
 #[test]
 fn a_run_ends_as_it_would_where_nobody_reads_how_it_goes() {

@@ -18,7 +18,7 @@ pub(crate) fn build(dataset: &DatasetProtocol, kind: ModelKind, variant: Variant
     ModelSpec { architecture, ..ModelSpec::mlp(&[], variant.arm.apply(memory), variant.convention) }
 }
 
-/// What stands between encoder and decoder of `kind`: the one place that knows the models' memories by name.
+/// What stands between encoder and decoder of `kind`, with the protocol's numbers.
 fn memory(dataset: &DatasetProtocol, kind: ModelKind, variant: Variant) -> MemorySpec {
     match kind {
         ModelKind::Ae => MemorySpec::None,

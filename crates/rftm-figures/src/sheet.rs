@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! # figure: fig3
-//! # mnist class 2, ae, seed 1997: 6615b2d25ebd28a4
+//! # command: cargo xtask reproduce --only fig3
+//! # cell: mnist class 2, ae, seed 1997: 6615b2d25ebd28a4
 //! # rows: 120
 //! model,low,high,normal,anomalous
 //! ae,0,0.025,12,0

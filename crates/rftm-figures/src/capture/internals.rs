@@ -2,7 +2,7 @@
 
 use rftm_data::Samples;
 use rftm_memory::{Stage, TwinMemory};
-use rftm_models::{Bottleneck, Model, ModelKind, SCORING_BATCH};
+use rftm_models::{Bottleneck, Model, ModelKind, SCORING_BATCH, gather};
 use rftm_nn::{Inference, Module};
 use rftm_rng::{rng, sample_sorted};
 use rftm_tensor::{Tensor, reduce};
@@ -52,11 +52,7 @@ pub(crate) fn latents(
 ) -> Result<()> {
     for first in (0..count).step_by(SCORING_BATCH) {
         let rows: Vec<u32> = (first as u32..count.min(first + SCORING_BATCH) as u32).collect();
-        let mut values = vec![0.0; rows.len() * samples.features()];
-        samples.fill(&rows, &mut values);
-        let shape: Vec<usize> = [&[rows.len()], samples.shape()].concat();
-        let x = Tensor::from_vec(values, rftm_tensor::Shape::new(&shape)?)?;
-        each(first, model.encoder().infer(x, PASS)?)?;
+        each(first, model.encoder().infer(gather(samples, &rows)?, PASS)?)?;
     }
     Ok(())
 }

@@ -100,7 +100,7 @@ fn cells(source: &Source) -> Result<Cells> {
     source.notes("cell").map(cell).collect()
 }
 
-/// Writes each drawing as SVG and PNG into `out/figures`, and its data where they are not there already; the files written.
+/// Writes each drawing as SVG and PNG into `out/figures`, and its data where it brings them; the files written.
 ///
 /// # Errors
 /// A file that cannot be written.
