@@ -53,7 +53,8 @@ Rows are scored 256 at a time, or as soon as the input has no whole row at hand;
 or a pipe and the output FILE, scores grow in FILE.partial, which becomes FILE when the input ends, and stays on an error;
 the next run moves it to FILE.partial.1, or the first number that is free.
 Columns are found by the names in the header, in any order; further columns are ignored. Without a header they are found by
-their places: there must be as many as in the fit or, if the fit had a header, just those that the model uses.")]
+their places: after a fit with a header there must be just those that the model uses, after one without as many as in
+the fit, or just those.")]
     Score(ScoreArgs),
     /// Say of the most anomalous samples why.
     #[command(after_help = "\

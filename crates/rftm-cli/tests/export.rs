@@ -50,7 +50,7 @@ fn a_missing_category_is_the_same_in_the_graph() {
     let rows: String = (0..80).map(|i| format!("{},{}\n", i % 7, colour(i))).collect();
     folder.write("train.csv", "x,colour\n".to_owned() + &rows);
     folder.ok("fit train.csv -o m.rftm --epochs 3 --categorical colour --missing mean");
-    folder.ok("export m.rftm -o m.onnx");
+    assert!(!folder.ok("export m.rftm -o m.onnx").contains("not refused"));
     folder.write("new.csv", "x,colour\n1,red\n2,blue\n3,\n4,green\n,\n");
     // The same rows as the graph takes them: red, blue, anything else; what is missing is missing in all three.
     folder.write("encoded.csv", "x,red,blue,else\n1,1,0,0\n2,0,1,0\n3,,,\n4,0,0,1\n,,,\n");
@@ -102,6 +102,7 @@ fn categories_are_named_as_indicators() {
     folder.write("train.csv", "x,colour\n".to_owned() + &rows.collect::<String>());
     folder.ok("fit train.csv -o m.rftm --epochs 2 --categorical colour");
     let said = folder.ok("export m.rftm -o m.onnx");
+    assert!(said.contains("a missing value (NaN) is not refused there"), "{said}");
     assert!(said.contains("input (batch, 4)") && said.contains("categorical columns are indicators"), "{said}");
     let graph = String::from_utf8_lossy(&std::fs::read(folder.path("m.onnx")).unwrap()).into_owned();
     for name in ["colour=red", "colour=anything else", "rftm.threshold_rule", "rftm.inputs", "[\"x\",\"colour=red\""] {

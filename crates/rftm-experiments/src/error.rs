@@ -82,8 +82,8 @@ pub enum Error {
     Data(#[from] rftm_data::Error),
     /// The data are not those that the cells are defined on.
     #[error(
-        "{id}: the content of the {origin} has the SHA-256 {found}, but the cells are defined on {expected}; results on \
-         other data must not pass for results on this"
+        "{id}: the content of the {origin} has the SHA-256 {found}, but the cells are defined on {expected}; fetch \
+         it again: results on other data must not pass for results on this"
     )]
     DataChecksum {
         /// The data set.

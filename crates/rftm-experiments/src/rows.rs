@@ -43,7 +43,7 @@ pub struct Row {
     pub class: RowClass,
     /// The model.
     pub model: ModelKind,
-    /// Both sides for each of [`Metric::ALL`].
+    /// Both sides for each of [`Metric::ALL`](crate::Metric::ALL).
     pub values: [Comparison; 3],
     /// Seeds that have finished; of an average, those of all its rows.
     pub seeds: Vec<u64>,
@@ -123,7 +123,7 @@ impl Comparison {
 pub struct Wins {
     /// The model.
     pub model: ModelKind,
-    /// On both sides, for each of [`Metric::ALL`].
+    /// On both sides, for each of [`Metric::ALL`](crate::Metric::ALL).
     pub counts: [[usize; 2]; 3],
     /// Classes that have a result of every model, with the same seeds, which alone count.
     pub classes: usize,

@@ -83,9 +83,6 @@ pub fn gemm<E: Element>(a: Mat<'_, E>, b: Mat<'_, E>, c: &mut [E], init: Init<'_
     let (m, n, k) = (a.rows, b.cols, a.cols);
     let fits = b.rows == k && m.checked_mul(n) == Some(c.len());
     assert!(fits, "({m} x {k}) times ({} x {n}) into {} elements", b.rows, c.len());
-    if let Init::Row(bias) = init {
-        assert_eq!(bias.len(), n, "a bias has one element per column");
-    }
     let a = Dense { data: a.data, lanes: m, depth: k, lane_stride: a.row_stride, depth_stride: a.col_stride };
     let b = Dense { data: b.data, lanes: n, depth: k, lane_stride: b.col_stride, depth_stride: b.row_stride };
     // SAFETY: rows of a row-major matrix are disjoint, and the assertions above bound them.
@@ -181,6 +178,10 @@ unsafe fn product_with<E: Element, A: Operand<E>>(
     let (n, k) = (b.cols(), b.depth());
     let m = a.clone().map(|part| part.lanes()).sum::<usize>();
     assert!(a.clone().all(|part| part.depth() == k), "both factors have the same depth");
+    if let Init::Row(bias) = init {
+        // The tiles read it by the columns of C.
+        assert_eq!(bias.len(), n, "a bias has one element per column");
+    }
     if m == 0 || n == 0 {
         return;
     }
