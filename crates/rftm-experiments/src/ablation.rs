@@ -8,7 +8,7 @@ use rftm_models::ModelKind;
 use crate::arm::Arm;
 use crate::book::{Book, DDOF, Sample, spread};
 use crate::definition::{Catalogue, Definition, Variant};
-use crate::grid::{Csv, Document, Entry, Grid, Section};
+use crate::grid::{Content, Csv, Document, Entry, Grid, GridRow, Section};
 use crate::ledger::Ledger;
 use crate::paper::{MeanStd, agrees};
 use crate::protocol::DatasetProtocol;
@@ -151,9 +151,10 @@ fn beside_the_paper(
 ) -> Option<Section> {
     let class = classes.iter().find(|class| class.arms.iter().any(|arm| arm.metrics[0].paper.is_some()))?;
     let seed = catalogue.protocol.seeds.first()?;
-    let mut header = vec!["RFTM".to_owned()];
+    let mut columns = Content::Names.under(["RFTM"]).to_vec();
     for metric in Metric::ALL {
-        header.extend([format!("{} paper", metric.title()), "ours".to_owned(), "diff".to_owned()]);
+        columns.extend(Content::Other.under([format!("{} paper", metric.title())]));
+        columns.extend(Content::Ours.under(["ours", "diff"]));
     }
     let rows = class.arms.iter().map(|arm| {
         let numbers = arm.metrics.iter().flat_map(|numbers| {
@@ -165,22 +166,23 @@ fn beside_the_paper(
                 difference.map_or_else(dash, |value| format!("{value:+.2}{}", sign(value))).into(),
             ]
         });
-        std::iter::once(Entry::from(arm.arm.to_string())).chain(numbers).collect()
+        let entries = std::iter::once(Entry::from(arm.arm.to_string())).chain(numbers).collect();
+        GridRow { entries, keys: arm.sample.key(*seed).into_iter().collect(), is_summary: false }
     });
     let heading = format!("{} {}, seed {seed}, {}", dataset.title, class.name, describe(variant));
-    let grid = Grid { left: 1, header, rows: rows.collect() };
-    let keys = class.arms.iter().map(|arm| arm.sample.key(*seed).into_iter().collect()).collect();
-    Some(Section { heading, caution: None, grid, keys, notes: Vec::new() })
+    let grid = Grid { columns, rows: rows.collect() };
+    Some(Section { heading, caution: None, grid, notes: Vec::new() })
 }
 
 /// All classes and seeds.
 fn over_seeds(definition: &Definition, dataset: &DatasetProtocol, variant: Variant, classes: &[Class<'_>]) -> Section {
-    let mut header = vec!["class".to_owned(), "RFTM".to_owned()];
+    let mut columns = Content::Names.under(["class", "RFTM"]).to_vec();
     for metric in Metric::ALL {
-        header.extend([metric.title().to_owned(), "drop".to_owned(), "paper".to_owned()]);
+        columns.extend(Content::Ours.under([metric.title(), "drop"]));
+        columns.extend(Content::Other.under(["paper"]));
     }
-    header.push("seeds".to_owned());
-    let (mut rows, mut keys) = (Vec::new(), Vec::new());
+    columns.extend(Content::Seeds.under(["seeds"]));
+    let mut rows = Vec::new();
     for class in classes {
         for arm in &class.arms {
             let mut row: Vec<Entry> = vec![numbered(class.label, &class.name).into(), arm.arm.to_string().into()];
@@ -190,8 +192,7 @@ fn over_seeds(definition: &Definition, dataset: &DatasetProtocol, variant: Varia
                 row.push(plain(numbers.paper_drop).unwrap_or_else(dash).into());
             }
             row.push(seeds(arm.sample.done.len(), arm.seeds).into());
-            rows.push(row);
-            keys.push(arm.sample.keys());
+            rows.push(GridRow { entries: row, keys: arm.sample.keys(), is_summary: false });
         }
     }
     let samples = || classes.iter().flat_map(|class| &class.arms).map(|arm| &arm.sample);
@@ -200,7 +201,7 @@ fn over_seeds(definition: &Definition, dataset: &DatasetProtocol, variant: Varia
     let notes = [listed("Failed", &failures), listed("Warnings", &warnings)].into_iter().flatten().collect();
     let list = definition.seeds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let heading = format!("{}, seeds {list}, {}", dataset.title, describe(variant));
-    Section { heading, caution: None, grid: Grid { left: 2, header, rows }, keys, notes }
+    Section { heading, caution: None, grid: Grid { columns, rows }, notes }
 }
 
 fn plain(value: Option<f64>) -> Option<String> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::book::{Book, mean, median};
 use crate::definition::{Catalogue, Definition};
-use crate::grid::{Csv, Document, Entry, Grid, Section};
+use crate::grid::{Content, Csv, Document, Entry, Grid, Section};
 use crate::ledger::Ledger;
 use crate::record::Finished;
 use crate::render::describe;
@@ -39,7 +39,7 @@ pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &
                 row.extend([parameters.to_string(), cells.len().to_string(), format!("{epochs:.0}")].map(Entry::from));
                 row.extend([limit.to_string(), format!("{epoch:.2}")].map(Entry::from));
                 row.push(format!("{:.1}", seconds / 60.0).into());
-                rows.push(row);
+                rows.push(row.into());
                 csv.line(&[
                     id.to_string(),
                     kind.to_string(),
@@ -59,9 +59,9 @@ pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &
     if rows.is_empty() {
         return None;
     }
-    let header =
-        ["data set", "model", "machine", "parameters", "cells", "epochs", "at the limit", "s/epoch", "min/cell"];
-    let grid = Grid { left: 3, header: header.map(str::to_owned).to_vec(), rows };
+    let names = Content::Names.under(["data set", "model", "machine"]);
+    let numbers = Content::Other.under(["parameters", "cells", "epochs", "at the limit", "s/epoch", "min/cell"]);
+    let grid = Grid { columns: names.into_iter().chain(numbers).collect(), rows };
     let text = "Trainable numbers of each model, epochs until early stopping (mean; at the limit: cells that the largest \
                 number of\nepochs ended), and time of training and scoring: the median over cells of the seconds an epoch took \
                 with its validation,\nand the mean time of a cell. Times are wall-clock times of the runs behind Table 1, with \
@@ -75,7 +75,6 @@ pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &
             heading: format!("Table 1, {}", describe(variant)),
             caution: None,
             grid,
-            keys: Vec::new(),
             notes: Vec::new(),
         }],
         csv,

@@ -9,7 +9,7 @@ use crate::arm::Arm;
 use crate::book::{Book, mean};
 use crate::cell::Key;
 use crate::definition::{Catalogue, Definition, Variant};
-use crate::grid::{Csv, Document, Entry, Grid, Section};
+use crate::grid::{Content, Csv, Document, Entry, Grid, GridRow, Section};
 use crate::ledger::Ledger;
 use crate::paper::MeanStd;
 use crate::protocol::DatasetProtocol;
@@ -119,9 +119,10 @@ fn cells(book: Book<'_>, models: &[ModelKind], dataset: &DatasetProtocol, readin
 }
 
 fn values(dataset: &DatasetProtocol, readings: &[Variant], cells: &[Case]) -> Section {
-    let mut header = ["class", "model", "seed", "metric", "paper"].map(str::to_owned).to_vec();
-    header.extend(readings.iter().map(|&variant| column(variant)));
-    let (mut rows, mut keys) = (Vec::new(), Vec::new());
+    let mut columns = Content::Names.under(["class", "model", "seed", "metric"]).to_vec();
+    columns.extend(Content::Other.under(["paper"]));
+    columns.extend(readings.iter().flat_map(|&variant| Content::Other.under([column(variant)])));
+    let mut rows = Vec::new();
     for cell in cells {
         for (metric, values) in Metric::ALL.into_iter().zip(&cell.metrics) {
             let mut row: Vec<Entry> = vec![numbered(cell.class, &cell.name).into(), cell.kind.to_string().into()];
@@ -132,12 +133,12 @@ fn values(dataset: &DatasetProtocol, readings: &[Variant], cells: &[Case]) -> Se
                 let text = values.ours[place].map_or_else(dash, |ours| format!("{ours:.2}{distance}"));
                 row.push(Entry::new(text, nearest));
             }
-            rows.push(row);
-            keys.push(cell.keys.iter().flatten().cloned().collect());
+            let keys = cell.keys.iter().flatten().cloned().collect();
+            rows.push(GridRow { entries: row, keys, is_summary: false });
         }
     }
-    let grid = Grid { left: 4, header, rows };
-    Section { heading: dataset.title.clone(), caution: None, grid, keys, notes: Vec::new() }
+    let grid = Grid { columns, rows };
+    Section { heading: dataset.title.clone(), caution: None, grid, notes: Vec::new() }
 }
 
 /// A reading, and what is switched off.
@@ -149,9 +150,11 @@ fn column(variant: Variant) -> String {
 /// Each reading against the default one, over the cells that have both.
 fn distances(dataset: &DatasetProtocol, usual: Variant, readings: &[Variant], cells: &[Case]) -> Section {
     let usual = Catalogue::shown(dataset, usual);
-    let mut header = ["model", "reading", "cells"].map(str::to_owned).to_vec();
+    let mut columns = Content::Names.under(["model", "reading"]).to_vec();
+    columns.extend(Content::Other.under(["cells"]));
     for metric in Metric::ALL {
-        header.extend([format!("{} {}", metric.title(), column(usual)), "this reading".to_owned()]);
+        let titles = [format!("{} {}", metric.title(), column(usual)), "this reading".to_owned()];
+        columns.extend(Content::Other.under(titles));
     }
     let mut rows = Vec::new();
     let default = readings.iter().position(|&variant| variant == usual);
@@ -176,12 +179,12 @@ fn distances(dataset: &DatasetProtocol, usual: Variant, readings: &[Variant], ce
                 row.push(Entry::new(text(ours), ours.zip(other).is_some_and(|(a, b)| a <= b)));
                 row.push(Entry::new(text(other), ours.zip(other).is_some_and(|(a, b)| b <= a)));
             }
-            rows.push(row);
+            rows.push(row.into());
         }
     }
     let heading =
         format!("{}: mean distance to the paper, without sign, over the cells that both readings have", dataset.title);
-    Section { heading, caution: None, grid: Grid { left: 2, header, rows }, keys: Vec::new(), notes: Vec::new() }
+    Section { heading, caution: None, grid: Grid { columns, rows }, notes: Vec::new() }
 }
 
 fn empty_csv() -> Csv {

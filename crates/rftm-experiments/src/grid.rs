@@ -58,8 +58,6 @@ pub struct Section {
     pub caution: Option<String>,
     /// The table.
     pub grid: Grid,
-    /// The ledger lines behind each of its rows; rows beyond the last have none.
-    pub keys: Vec<Vec<Key>>,
     /// What is to be said below it, a paragraph each, in Markdown.
     pub notes: Vec<String>,
 }
@@ -75,14 +73,14 @@ impl Section {
 
     fn latex(&self, title: &str) -> String {
         let caption = format!("{title}. {}", self.heading);
-        let columns = "l".repeat(self.grid.left) + &"r".repeat(self.grid.header.len() - self.grid.left);
+        let columns: String = self.grid.columns.iter().map(|column| if column.is_name() { 'l' } else { 'r' }).collect();
         let line = |cells: Vec<String>| format!("{} \\\\\n", cells.join(" & "));
         let mut text = format!("\\begin{{longtable}}{{{columns}}}\n\\caption{{{}}}\\\\\n\\toprule\n", latex(&caption));
-        text += &line(self.grid.header.iter().map(|title| latex(title)).collect());
+        text += &line(self.grid.columns.iter().map(|column| latex(&column.title)).collect());
         text += "\\midrule\n\\endhead\n";
         let mut group: Option<&str> = None;
         for row in &self.grid.rows {
-            let first = row.first().map(|entry| entry.text.as_str());
+            let first = row.entries.first().map(|entry| entry.text.as_str());
             if group.is_some() && group != first && self.grid.is_grouped() {
                 text += "\\addlinespace\n";
             }
@@ -91,7 +89,7 @@ impl Section {
                 true => format!("\\textbf{{{}}}", latex(&entry.text)),
                 false => latex(&entry.text),
             };
-            text += &line(row.iter().map(cell).collect());
+            text += &line(row.entries.iter().map(cell).collect());
         }
         text += "\\bottomrule\n\\end{longtable}\n";
         self.caution.iter().chain(&self.notes).for_each(|note| {
@@ -104,12 +102,71 @@ impl Section {
 /// A table of text.
 #[derive(Clone, Debug)]
 pub struct Grid {
-    /// So many columns name the row and are set to the left; the others hold numbers.
-    pub left: usize,
-    /// The titles of the columns.
-    pub header: Vec<String>,
-    /// The rows, each as long as the header.
-    pub rows: Vec<Vec<Entry>>,
+    /// The columns, those that name the row first.
+    pub columns: Vec<Column>,
+    /// The rows, each with an entry per column.
+    pub rows: Vec<GridRow>,
+}
+
+/// A column of a table.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// What stands above it.
+    pub title: String,
+    /// What stands in it.
+    pub content: Content,
+}
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Names of the row. They are set to the left, all else to the right.
+    Names,
+    /// Numbers from all ledger lines of the row.
+    Ours,
+    /// How many seeds the row has, each with its ledger line.
+    Seeds,
+    /// Other numbers: the paper's, counts, one seed of several.
+    Other,
+}
+
+impl Content {
+    /// Columns with this content.
+    pub(crate) fn under<T: Into<String>, const N: usize>(self, titles: [T; N]) -> [Column; N] {
+        titles.map(|title| Column { title: title.into(), content: self })
+    }
+}
+
+impl Column {
+    /// Whether it names the row.
+    #[must_use]
+    pub fn is_name(&self) -> bool {
+        self.content == Content::Names
+    }
+}
+
+/// A row of a table.
+#[derive(Clone, Debug)]
+pub struct GridRow {
+    /// Its fields.
+    pub entries: Vec<Entry>,
+    /// The ledger lines behind it.
+    pub keys: Vec<Key>,
+    /// Whether it sums up the rows above it.
+    pub is_summary: bool,
+}
+
+impl GridRow {
+    /// A row that sums up the rows above it.
+    pub(crate) fn summary(entries: Vec<Entry>) -> Self {
+        Self { entries, keys: Vec::new(), is_summary: true }
+    }
+}
+
+impl From<Vec<Entry>> for GridRow {
+    fn from(entries: Vec<Entry>) -> Self {
+        Self { entries, keys: Vec::new(), is_summary: false }
+    }
 }
 
 /// One field of a table.
@@ -136,21 +193,21 @@ impl<T: Into<String>> From<T> for Entry {
 impl Grid {
     /// Whether rows come in groups that share their first column.
     fn is_grouped(&self) -> bool {
-        self.rows.windows(2).any(|pair| pair[0].first() == pair[1].first())
+        self.rows.windows(2).any(|pair| pair[0].entries.first() == pair[1].entries.first())
     }
 
     /// Columns of equal width, names to the left, numbers to the right.
     fn markdown(&self) -> String {
         let cell = |entry: &Entry| if entry.bold { format!("**{}**", entry.text) } else { entry.text.clone() };
-        let lines: Vec<Vec<String>> = std::iter::once(self.header.clone())
-            .chain(self.rows.iter().map(|row| row.iter().map(cell).collect()))
+        let lines: Vec<Vec<String>> = std::iter::once(self.columns.iter().map(|column| column.title.clone()).collect())
+            .chain(self.rows.iter().map(|row| row.entries.iter().map(cell).collect()))
             .collect();
         let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0).max(3);
-        let widths: Vec<usize> = (0..self.header.len()).map(width).collect();
+        let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
         let mut text = String::new();
         for (index, line) in lines.iter().enumerate() {
-            for (column, (cell, &width)) in line.iter().zip(&widths).enumerate() {
-                let _ = if column < self.left {
+            for ((column, cell), &width) in self.columns.iter().zip(line).zip(&widths) {
+                let _ = if column.is_name() {
                     write!(text, "| {cell:<width$} ")
                 } else {
                     write!(text, "| {cell:>width$} ")
@@ -158,8 +215,8 @@ impl Grid {
             }
             text.push_str("|\n");
             if index == 0 {
-                for (column, &width) in widths.iter().enumerate() {
-                    let (dashes, end) = if column < self.left { (width + 2, "") } else { (width + 1, ":") };
+                for (column, &width) in self.columns.iter().zip(&widths) {
+                    let (dashes, end) = if column.is_name() { (width + 2, "") } else { (width + 1, ":") };
                     let _ = write!(text, "|{}{end}", "-".repeat(dashes));
                 }
                 text.push_str("|\n");
@@ -228,11 +285,12 @@ mod tests {
     #[test]
     fn one_table_in_three_forms() {
         let rows = [("x", "1.00 ± 0.50", true), ("x", "-", false), ("y", "2.00", false)];
-        let rows = rows.map(|(name, number, bold)| vec![name.into(), Entry::new(number, bold)]).to_vec();
-        let grid = Grid { left: 1, header: vec!["row".to_owned(), "AUROC".to_owned()], rows };
+        let rows = rows.map(|(name, number, bold)| vec![name.into(), Entry::new(number, bold)].into()).to_vec();
+        let columns = [Content::Names.under(["row"]), Content::Ours.under(["AUROC"])].concat();
+        let grid = Grid { columns, rows };
         let caution = Some("Careful.".to_owned());
         let heading = "Part".to_owned();
-        let section = Section { heading, caution, grid, keys: Vec::new(), notes: vec!["Note.".to_owned()] };
+        let section = Section { heading, caution, grid, notes: vec!["Note.".to_owned()] };
         let markdown = "> Careful.\n\n| row |           AUROC |\n|-----|----------------:|\n| x   | **1.00 ± 0.50** |\n\
                         | x   |               - |\n| y   |            2.00 |\n\nNote.\n";
         assert_eq!(section.markdown(), markdown);

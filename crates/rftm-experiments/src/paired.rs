@@ -6,7 +6,7 @@ use rftm_rng::{below, rng};
 
 use crate::book::{Book, mean};
 use crate::definition::{Catalogue, Definition};
-use crate::grid::{Csv, Document, Entry, Grid, Section};
+use crate::grid::{Content, Csv, Document, Entry, Grid, GridRow, Section};
 use crate::ledger::Ledger;
 use crate::record::Metric;
 use crate::render::{dash, describe, number};
@@ -32,23 +32,23 @@ pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &
                 let (ours, theirs) = (sample(ModelKind::Rftm), sample(*baseline));
                 pairs.add_class(Metric::ALL.map(|metric| ours.minus(&theirs, metric)));
             }
-            pairs.tell(&dataset.title, *baseline, &mut rows, &mut csv);
+            rows.extend(pairs.tell(&dataset.title, *baseline, &mut csv).map(GridRow::from));
             total.join(pairs);
         }
     }
     for (baseline, total) in &all {
-        total.tell("all", *baseline, &mut rows, &mut csv);
+        rows.extend(total.tell("all", *baseline, &mut csv).map(GridRow::summary));
     }
     if rows.is_empty() {
         return None;
     }
-    let mut header = ["data set", "RFTM minus", "classes", "pairs"].map(str::to_owned).to_vec();
+    let mut columns = Content::Names.under(["data set", "RFTM minus"]).to_vec();
+    columns.extend(Content::Other.under(["classes", "pairs"]));
     for metric in Metric::ALL {
-        header.extend([metric.title().to_owned(), "95 % interval".to_owned(), "ahead".to_owned()]);
+        columns.extend(Content::Ours.under([metric.title(), "95 % interval", "ahead"]));
     }
     let heading = format!("Table 1, {}", describe(variant));
-    let grid = Grid { left: 2, header, rows };
-    let section = Section { heading, caution: None, grid, keys: Vec::new(), notes: Vec::new() };
+    let section = Section { heading, caution: None, grid: Grid { columns, rows }, notes: Vec::new() };
     let text = format!(
         "What the paper's tables do not show: by how much RFTM differs from each baseline, cell by cell. A pair is a class \
          and a\nseed for which both models have a result; they share data, split, seed and order of the batches. The \
@@ -81,15 +81,15 @@ impl Pairs {
         self.0.iter_mut().zip(other.0).for_each(|(all, more)| all.extend(more));
     }
 
-    /// A row for each of table and CSV file, if there is any pair.
-    fn tell(&self, dataset: &str, baseline: ModelKind, rows: &mut Vec<Vec<Entry>>, csv: &mut Csv) {
+    /// The fields of a row, which goes into the CSV file as well; none without a pair.
+    fn tell(&self, dataset: &str, baseline: ModelKind, csv: &mut Csv) -> Option<Vec<Entry>> {
         let (classes, count) = (self.0[0].len(), self.0[0].iter().map(Vec::len).sum::<usize>());
         let counts = [classes, count].map(|count| count.to_string());
         let mut row: Vec<Entry> = vec![dataset.into(), baseline.to_string().into()];
         row.extend(counts.clone().map(Entry::from));
         for (metric, of_metric) in Metric::ALL.into_iter().zip(&self.0) {
             let means: Vec<f64> = of_metric.iter().filter_map(|of_class| mean(of_class)).collect();
-            let Some(Interval { mean, low, high }) = interval(&means) else { return };
+            let Interval { mean, low, high } = interval(&means)?;
             let ahead = of_metric.iter().flatten().filter(|difference| **difference > 0.0).count();
             row.push(format!("{mean:+.2}").into());
             // One class has nothing to be drawn from.
@@ -101,7 +101,7 @@ impl Pairs {
             fields.push(ahead.to_string());
             csv.line(&fields);
         }
-        rows.push(row);
+        Some(row)
     }
 }
 

@@ -5,11 +5,11 @@ use rftm_models::ModelKind;
 use crate::book::DDOF;
 use crate::cell::{Cell, Key};
 use crate::definition::{Catalogue, Definition, Layout, Variant};
-use crate::grid::{Csv, Document, Entry, Grid, Section};
+use crate::grid::{Content, Csv, Document, Entry, Grid, GridRow, Section};
 use crate::ledger::Ledger;
 use crate::paper::MeanStd;
 use crate::record::Metric;
-use crate::rows::{Comparison, Row, RowClass, Table};
+use crate::rows::{Comparison, Row, RowClass, Sides, Table};
 use crate::table::{Scope, tables};
 
 /// All tables of a definition; none if the ledger has nothing for it.
@@ -73,17 +73,23 @@ pub(crate) fn reading(variant: Variant) -> String {
 }
 
 fn section(table: &Table) -> Section {
-    let mut header = vec!["class".to_owned(), "model".to_owned()];
-    let [first, second] = table.sides;
+    let mut columns = Content::Names.under(["class", "model"]).to_vec();
+    let ([first, second], [of_first, of_second]) = match table.sides {
+        Sides::PaperAndOurs => (table.sides.names(), [Content::Other, Content::Ours]),
+        // The keys of such a row are those of the untrained.
+        Sides::UntrainedAndTrained => (table.sides.names(), [Content::Ours, Content::Other]),
+    };
     for metric in Metric::ALL {
-        header.extend([format!("{} {first}", metric.title()), second.to_owned(), "diff".to_owned()]);
+        columns.extend(of_first.under([format!("{} {first}", metric.title())]));
+        columns.extend(of_second.under([second]));
+        columns.extend(Content::Ours.under(["diff"]));
     }
-    header.push("seeds".to_owned());
+    columns.extend(Content::Seeds.under(["seeds"]));
     let wins = table.wins.iter().map(|wins| {
         let count = |count: usize| Entry::from(count.to_string());
         let named = [format!("wins of {}", wins.classes), wins.model.to_string()].map(Entry::from);
         let counts = wins.counts.iter().flat_map(|[paper, ours]| [count(*paper), count(*ours), "".into()]);
-        named.into_iter().chain(counts).chain(["".into()]).collect()
+        GridRow::summary(named.into_iter().chain(counts).chain(["".into()]).collect())
     });
     let rows = table.rows.iter().map(|row| line(table, row)).chain(wins).collect();
     let mut notes = Vec::new();
@@ -93,9 +99,7 @@ fn section(table: &Table) -> Section {
     notes.extend(agreement(table));
     notes.extend(listed("Failed", &table.failures));
     notes.extend(listed("Warnings", &table.warnings));
-    let keys = table.rows.iter().map(|row| row.keys.clone()).collect();
-    let grid = Grid { left: 2, header, rows };
-    Section { heading: heading(table), caution: table.caution.clone(), grid, keys, notes }
+    Section { heading: heading(table), caution: table.caution.clone(), grid: Grid { columns, rows }, notes }
 }
 
 /// A note of what is to be said of single cells, if anything.
@@ -126,7 +130,7 @@ pub(crate) fn within(table: &Table, model: ModelKind) -> ([usize; 3], usize) {
 
 /// Whether a number agrees with the paper's; not asked where the two cannot be compared.
 fn judge(table: &Table, value: &Comparison) -> Option<bool> {
-    value.is_within().filter(|_| table.caution.is_none() && table.sides[0] == "paper")
+    value.is_within().filter(|_| table.caution.is_none() && table.sides == Sides::PaperAndOurs)
 }
 
 /// What stands behind a difference to the paper.
@@ -138,7 +142,7 @@ pub(crate) fn sign(agrees: Option<bool>) -> &'static str {
     }
 }
 
-fn line(table: &Table, row: &Row) -> Vec<Entry> {
+fn line(table: &Table, row: &Row) -> GridRow {
     let class = match &row.class {
         RowClass::Class { label, name } => numbered(*label, name),
         RowClass::Average { done, asked } if done == asked => "AVG".to_owned(),
@@ -159,7 +163,8 @@ fn line(table: &Table, row: &Row) -> Vec<Entry> {
     }
     let trained = row.trained_seeds.as_ref().map(|trained| format!(", {}", trained.len())).unwrap_or_default();
     cells.push(format!("{}{trained}", seeds(row.seeds.len(), row.seeds_asked)).into());
-    cells
+    let is_summary = matches!(row.class, RowClass::Average { .. });
+    GridRow { entries: cells, keys: row.keys.clone(), is_summary }
 }
 
 /// A class by number and name.
@@ -203,7 +208,7 @@ pub(crate) fn variant_fields(variant: Variant) -> [String; 4] {
 
 /// All tables of a definition as CSV, one line a number.
 fn csv(tables: &[Table]) -> Csv {
-    let sides = tables.first().map_or(["paper", "ours"], |table| table.sides);
+    let sides = tables.first().map_or(Sides::PaperAndOurs, |table| table.sides).names();
     let columns = sides.map(|side| [format!("{side}_mean"), format!("{side}_std")]);
     let mut header = vec!["definition", "dataset"];
     header.extend(VARIANT_FIELDS);

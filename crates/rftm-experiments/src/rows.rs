@@ -19,7 +19,7 @@ pub struct Table {
     /// The choices of the run.
     pub variant: Variant,
     /// What the two sides are.
-    pub sides: [&'static str; 2],
+    pub sides: Sides,
     /// Why its numbers must not be compared with the paper's, if so.
     pub caution: Option<String>,
     /// Rows by class, then model; the averages come last.
@@ -34,6 +34,26 @@ pub struct Table {
     pub failures: Vec<(Cell, String)>,
     /// Cells with something to be known about their result.
     pub warnings: Vec<(Cell, String)>,
+}
+
+/// What a table compares, the reference first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sides {
+    /// The paper's numbers with ours.
+    PaperAndOurs,
+    /// The scores of untrained networks with those of trained ones.
+    UntrainedAndTrained,
+}
+
+impl Sides {
+    /// Their names.
+    #[must_use]
+    pub const fn names(self) -> [&'static str; 2] {
+        match self {
+            Self::PaperAndOurs => ["paper", "ours"],
+            Self::UntrainedAndTrained => ["untrained", "trained"],
+        }
+    }
 }
 
 /// One class and one model, over the seeds.

@@ -1,7 +1,7 @@
 //! The averages of the main table, short enough for a README.
 
 use crate::definition::{Catalogue, Definition};
-use crate::grid::{Csv, Document, Entry, Grid, Section};
+use crate::grid::{Content, Csv, Document, Entry, Grid, GridRow, Section};
 use crate::ledger::Ledger;
 use crate::record::Metric;
 use crate::render::{dash, describe, number, seeds, within};
@@ -27,11 +27,13 @@ pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &
     if rows.is_empty() {
         return None;
     }
-    let mut header = ["data set", "model", "classes", "cells"].map(str::to_owned).to_vec();
+    let mut columns = Content::Names.under(["data set", "model"]).to_vec();
+    columns.extend(Content::Other.under(["classes", "cells"]));
     for metric in Metric::ALL {
-        header.extend([format!("{}, paper", metric.title()), "ours".to_owned()]);
+        columns.extend(Content::Other.under([format!("{}, paper", metric.title())]));
+        columns.extend(Content::Ours.under(["ours"]));
     }
-    header.extend(["within", "wins"].map(str::to_owned));
+    columns.extend(Content::Other.under(["within", "wins"]));
     let text = "The mean over the classes, each held out as the anomaly, in percent; the paper's over the same classes. A cell \
                 is a class\nand a seed. Within: in how many classes AUROC, AUPRC and F1 lie within 2 of the paper's deviations \
                 plus 1 point. Wins: in\nhow many classes the model is the best of ours, among those of which all models have the same seeds.\n";
@@ -42,15 +44,14 @@ pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &
         sections: vec![Section {
             heading: format!("Averages, {}", describe(catalogue.variant(definition))),
             caution: None,
-            grid: Grid { left: 2, header, rows },
-            keys: Vec::new(),
+            grid: Grid { columns, rows },
             notes: Vec::new(),
         }],
         csv,
     })
 }
 
-fn line(table: &Table, row: &Row, classes: String) -> Vec<Entry> {
+fn line(table: &Table, row: &Row, classes: String) -> GridRow {
     let mut entries: Vec<Entry> = vec![table.dataset_title.as_str().into(), row.model.to_string().into()];
     entries.extend([classes, seeds(row.seeds.len(), row.seeds_asked)].map(Entry::from));
     for value in &row.values {
@@ -61,7 +62,7 @@ fn line(table: &Table, row: &Row, classes: String) -> Vec<Entry> {
     entries.push(three(within(table, row.model).0).into());
     let wins = table.wins.iter().find(|wins| wins.model == row.model);
     entries.push(wins.map_or_else(dash, |wins| won(wins, table)).into());
-    entries
+    entries.into()
 }
 
 /// How many classes the model wins, and of how many unless that is all of the table's.
@@ -107,9 +108,8 @@ mod tests {
 
     #[test]
     fn a_summary_replaces_what_stood_between_the_marks() {
-        let grid = Grid { left: 1, header: vec!["a".to_owned()], rows: vec![vec!["b".into()]] };
-        let (caution, keys, notes) = (None, Vec::new(), Vec::new());
-        let sections = vec![Section { heading: String::new(), caution, grid, keys, notes }];
+        let grid = Grid { columns: Content::Names.under(["a"]).to_vec(), rows: vec![vec!["b".into()].into()] };
+        let sections = vec![Section { heading: String::new(), caution: None, grid, notes: Vec::new() }];
         let document =
             Document { id: String::new(), title: String::new(), text: String::new(), sections, csv: empty_csv() };
         let table = "\n| a   |\n|-----|\n| b   |\n\n";

@@ -12,7 +12,7 @@ use crate::ledger::Ledger;
 use crate::paper::MeanStd;
 use crate::protocol::DatasetProtocol;
 use crate::record::{Metric, Record};
-use crate::rows::{Comparison, Row, RowClass, Table, Wins};
+use crate::rows::{Comparison, Row, RowClass, Sides, Table, Wins};
 use crate::spec;
 
 /// Which rows a table has.
@@ -175,7 +175,7 @@ impl Maker<'_> {
             dataset: self.dataset.id,
             dataset_title: self.dataset.title.clone(),
             variant: self.variant,
-            sides: if self.is_untrained() { ["untrained", "trained"] } else { ["paper", "ours"] },
+            sides: if self.is_untrained() { Sides::UntrainedAndTrained } else { Sides::PaperAndOurs },
             caution: self.caution(),
             wins: if self.definition.layout == Layout::Models { self.wins(&rows) } else { Vec::new() },
             rows: rows.into_iter().chain(averages).collect(),

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pulldown_cmark::{Event, Options, Parser, html};
 use rftm_experiments::{
-    Catalogue, Document, Entry, Environment, Grid, Key, Ledger, Scope, Section, documents, duration,
+    Catalogue, Column, Content, Document, Entry, Environment, GridRow, Key, Ledger, Scope, Section, documents, duration,
 };
 
 use crate::draw::{Drawing, Drawings};
@@ -231,31 +231,26 @@ fn tables_of(ledger: &Ledger, drawings: &[Drawing], document: &Document) -> Tabl
 }
 
 fn block(id: &str, section: &Section, ledger: &Ledger, drawings: &[Drawing]) -> Block {
-    let Grid { left, header, rows: lines } = &section.grid;
-    let line = |(index, entries): (usize, &Vec<Entry>)| {
-        let keys = section.keys.get(index).map_or(&[][..], Vec::as_slice);
-        let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
-        let first = entries.first().map_or("", |entry| &entry.text);
-        let is_summary = first == "all" || first.starts_with("AVG") || first.starts_with("wins");
-        let field = |(column, entry): (usize, &Entry)| {
-            let title = header.get(column).map_or("", String::as_str);
-            Field {
-                text: unquoted(&entry.text),
-                bold: entry.bold,
-                keys: if is_ours(title) { keys.join(" ") } else { String::new() },
-                links: match () {
-                    () if column + 1 == *left => figures(&keys, drawings),
-                    () if title == SEEDS => seeds(&keys, ledger),
-                    () => Vec::new(),
-                },
-            }
+    let columns = &section.grid.columns;
+    let left = columns.iter().take_while(|column| column.is_name()).count();
+    let line = |row: &GridRow| {
+        let keys: Vec<String> = row.keys.iter().map(ToString::to_string).collect();
+        let field = |(index, (column, entry)): (usize, (&Column, &Entry))| Field {
+            text: unquoted(&entry.text),
+            bold: entry.bold,
+            keys: if column.content == Content::Ours { keys.join(" ") } else { String::new() },
+            links: match column.content {
+                Content::Names if index + 1 == left => figures(&keys, drawings),
+                Content::Seeds => seeds(&keys, ledger),
+                _ => Vec::new(),
+            },
         };
-        let names: Vec<&str> = entries.iter().take(*left).map(|entry| entry.text.as_str()).collect();
+        let names: Vec<&str> = row.entries.iter().take(left).map(|entry| entry.text.as_str()).collect();
         Fields {
             id: format!("{id}-{}", slug(&names.join(" "))),
-            fields: entries.iter().enumerate().map(field).collect(),
+            fields: columns.iter().zip(&row.entries).enumerate().map(field).collect(),
             keys,
-            is_summary,
+            is_summary: row.is_summary,
         }
     };
     Block {
@@ -263,9 +258,9 @@ fn block(id: &str, section: &Section, ledger: &Ledger, drawings: &[Drawing]) -> 
         title: unquoted(&section.heading),
         heading: markdown(&section.heading).replace("<p>", "").replace("</p>", ""),
         caution: section.caution.clone(),
-        left: *left,
-        header: header.iter().map(|title| unquoted(title)).collect(),
-        rows: lines.iter().enumerate().map(line).collect(),
+        left,
+        header: columns.iter().map(|column| unquoted(&column.title)).collect(),
+        rows: section.grid.rows.iter().map(line).collect(),
         notes: section.notes.iter().map(|note| markdown(note)).collect(),
     }
 }
@@ -279,14 +274,6 @@ fn unquoted(text: &str) -> String {
 fn slug(text: &str) -> String {
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     words.map(str::to_lowercase).collect::<Vec<_>>().join("-")
-}
-
-/// The column that leads to the ledger.
-const SEEDS: &str = "seeds";
-
-/// Whether numbers below this title come from the ledger lines of their row, and not from the paper.
-fn is_ours(title: &str) -> bool {
-    ["ours", "diff", "drop", "AUROC", "AUPRC", "F1"].contains(&title) || title.ends_with(" untrained")
 }
 
 /// The figures that show one of these cells.
@@ -372,22 +359,6 @@ mod tests {
         assert!(html.contains("<strong>A</strong>") && html.contains("&lt;script&gt;"), "{html}");
         for tag in ["<script", "<b ", "<img"] {
             assert!(!html.contains(tag), "{html}");
-        }
-    }
-
-    #[test]
-    fn keys_stand_at_our_numbers_alone() {
-        for (title, expected) in [
-            ("ours", true),
-            ("diff", true),
-            ("drop", true),
-            ("AUROC", true),
-            ("AUROC untrained", true),
-            ("AUROC paper", false),
-            ("trained", false),
-            ("class", false),
-        ] {
-            assert_eq!(is_ours(title), expected, "{title}");
         }
     }
 

@@ -123,6 +123,17 @@ fn tables_figures_and_ledger_lead_to_each_other() {
     // Keys stand at our numbers and not at the paper's: three metrics, ours and the difference.
     // (With more seeds the key stands before theirs.)
     assert_eq!(row.matches(&format!("<td title=\"{key}")).count(), 6, "{row}");
+    // Those of untrained networks at their own numbers and the difference, and not at those of the trained.
+    let untrained = line("<tr id=\"untrained-mnist-convention-release-untrained-0-ae\"");
+    let fields: Vec<bool> = untrained.split("<td").skip(1).map(|field| field.starts_with(" title=")).collect();
+    assert_eq!(fields, [true, false, true, true, false, true, true, false, true, false], "{untrained}");
+    // Averages, wins and totals stay below the rows they are about.
+    let rows =
+        page.lines().filter(|line| line.starts_with("<tr id=\"table1-") || line.starts_with("<tr id=\"comparison-"));
+    for row in rows {
+        let sums_up = ["-avg-", "-wins-of-", "-epochs-all-"].iter().any(|part| row.contains(part));
+        assert_eq!(row.contains("class=\"summary\""), sums_up, "{row}");
+    }
     let rows = page
         .lines()
         .filter(|line| line.starts_with("<tr id=\"table1-mnist-convention-release-at-most") && line.contains("#k"));
