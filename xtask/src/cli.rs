@@ -91,8 +91,8 @@ pub(crate) struct Reproduce {
     /// A smoke run for CI: tiny, on glyphs, from scratch each time, in runs/quick.
     #[arg(long, conflicts_with_all = ["only", "dataset", "shard"])]
     pub(crate) quick: bool,
-    /// Only these: table1, table2, untrained (scores before the first step), evidence (readings of the paper), losses
-    /// (MemAE and MNAD without their own loss terms) (implies --full). Or figures alone: fig1, fig3 to fig7, auroc,
+    /// Only these: table1, table2, untrained (scores before the first step), evidence (readings of the paper),
+    /// memae-settings, mnad-settings (both under other settings than the usual) (implies --full). Or figures alone: fig1, fig3 to fig7, auroc,
     /// curves, usage, residuals, or all: figures.
     #[arg(long, value_name = "TABLE", value_delimiter = ',')]
     pub(crate) only: Vec<String>,

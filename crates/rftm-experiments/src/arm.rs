@@ -1,13 +1,13 @@
-//! What is switched off in a model: the arms of the ablation, Table 2 of the paper, and one of our own.
+//! What is changed in a model: the arms of the ablation, Table 2 of the paper, and ours of MemAE and MNAD.
 
 use std::fmt;
 
-use rftm_memory::{AttentionConfig, ItemConfig, UnitConfig};
+use rftm_memory::{AttentionConfig, ItemConfig, Similarity, UnitConfig};
 use rftm_models::MemorySpec;
 use serde::Deserialize;
 
-/// Which parts of a model are switched off. In the order of the paper's rows, but for the whole model, which comes last
-/// there, and the arm of MemAE and MNAD, which it does not have.
+/// Which parts of a model are switched off or set otherwise. In the order of the paper's rows, but for the whole model,
+/// which comes last there, and the arms of MemAE and MNAD, which it does not have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Arm {
@@ -26,7 +26,30 @@ pub enum Arm {
     NoCortex,
     /// MemAE and MNAD are trained by the reconstruction alone, as RFTM is.
     NoPenalties,
+    /// MNAD's own loss terms weigh a tenth.
+    WeakPenalties,
+    /// MemAE prunes no attention weight.
+    NoPruning,
+    /// MemAE has [`MORE_SLOTS`], and lambda follows them.
+    MoreSlots,
+    /// MemAE compares by the inner product and prunes at [`CODE_SHRINKAGE`], as its authors' code does.
+    InnerProduct,
+    /// The same with [`INNER_SLOTS`].
+    InnerMoreSlots,
+    /// The same with [`CODE_SLOTS`]: the defaults of its authors' code.
+    CodeDefaults,
 }
+
+/// As many as RFTM's larger memory has.
+const MORE_SLOTS: usize = 1000;
+/// The lambda of MemAE's code, which is for videos, whatever the number of slots.
+const CODE_SHRINKAGE: f64 = 0.0025;
+/// What MemAE's paper gives CIFAR-10.
+const INNER_SLOTS: usize = 500;
+/// The number of slots in MemAE's code.
+const CODE_SLOTS: usize = 2000;
+/// The weight of each of MNAD's loss terms, a tenth of the usual.
+const WEAK: f64 = 0.01;
 
 impl Arm {
     /// The arms of the paper.
@@ -39,6 +62,19 @@ impl Arm {
         Self::NoCortex,
     ];
 
+    /// Those of MemAE. One that sets more comes before one that sets less.
+    const MEMAE: [Self; 6] = [
+        Self::CodeDefaults,
+        Self::InnerMoreSlots,
+        Self::InnerProduct,
+        Self::MoreSlots,
+        Self::NoPruning,
+        Self::NoPenalties,
+    ];
+
+    /// Those of MNAD.
+    const MNAD: [Self; 2] = [Self::WeakPenalties, Self::NoPenalties];
+
     /// The name in files.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -50,6 +86,12 @@ impl Arm {
             Self::NoHippocampus => "no-hippocampus",
             Self::NoCortex => "no-cortex",
             Self::NoPenalties => "no-penalties",
+            Self::WeakPenalties => "weak-penalties",
+            Self::NoPruning => "no-pruning",
+            Self::MoreSlots => "more-slots",
+            Self::InnerProduct => "inner-product",
+            Self::InnerMoreSlots => "inner-more-slots",
+            Self::CodeDefaults => "code-defaults",
         }
     }
 
@@ -58,26 +100,22 @@ impl Arm {
     #[must_use]
     pub fn parts(self) -> [bool; 5] {
         match self {
-            Self::Full | Self::NoPenalties => [true; 5],
             Self::NoForgetting => [false, true, true, true, true],
             Self::NoSparsification => [false, false, true, true, true],
             Self::NoConnector => [true, true, false, true, true],
             Self::NoHippocampus => [true, true, true, false, true],
             Self::NoCortex => [true, true, true, true, false],
+            _ => [true; 5],
         }
     }
 
-    /// A memory with this arm's parts switched off; one that has no such part stays as it is.
+    /// A memory changed so; one that has no such part stays as it is.
     pub(crate) fn apply(self, memory: MemorySpec) -> MemorySpec {
         let (hippocampus, cortex, connector) = match memory {
             MemorySpec::Twin { hippocampus, cortex, connector } => (hippocampus, cortex, connector),
-            MemorySpec::MemAe(config) if self == Self::NoPenalties => {
-                return MemorySpec::MemAe(AttentionConfig { entropy_weight: 0.0, ..config });
-            }
-            MemorySpec::Mnad(config) if self == Self::NoPenalties => {
-                return MemorySpec::Mnad(ItemConfig { compactness_weight: 0.0, separateness_weight: 0.0, ..config });
-            }
-            MemorySpec::None | MemorySpec::MemAe(_) | MemorySpec::Mnad(_) => return memory,
+            MemorySpec::MemAe(config) => return MemorySpec::MemAe(self.of_memae(config)),
+            MemorySpec::Mnad(config) => return MemorySpec::Mnad(self.of_mnad(config)),
+            MemorySpec::None => return memory,
         };
         let [forgetting, sparsification, joined, first, second] = self.parts();
         let unit = |unit: UnitConfig| UnitConfig {
@@ -92,15 +130,42 @@ impl Arm {
         }
     }
 
+    fn of_memae(self, config: AttentionConfig) -> AttentionConfig {
+        let as_in_code = AttentionConfig { similarity: Similarity::Inner, shrinkage: CODE_SHRINKAGE, ..config };
+        match self {
+            Self::NoPenalties => AttentionConfig { entropy_weight: 0.0, ..config },
+            Self::NoPruning => AttentionConfig { shrinkage: 0.0, ..config },
+            Self::MoreSlots => AttentionConfig { capacity: MORE_SLOTS, shrinkage: 1.0 / MORE_SLOTS as f64, ..config },
+            Self::InnerProduct => as_in_code,
+            Self::InnerMoreSlots => AttentionConfig { capacity: INNER_SLOTS, ..as_in_code },
+            Self::CodeDefaults => AttentionConfig { capacity: CODE_SLOTS, ..as_in_code },
+            _ => config,
+        }
+    }
+
+    fn of_mnad(self, config: ItemConfig) -> ItemConfig {
+        let weighed = |weight| ItemConfig { compactness_weight: weight, separateness_weight: weight, ..config };
+        match self {
+            Self::NoPenalties => weighed(0.0),
+            Self::WeakPenalties => weighed(WEAK),
+            _ => config,
+        }
+    }
+
     /// The arm that a memory is of; the key tells whether it is exactly that.
     pub(crate) fn of(memory: &MemorySpec) -> Self {
         let (hippocampus, cortex, connector) = match memory {
             MemorySpec::Twin { hippocampus, cortex, connector } => (hippocampus, cortex, connector),
-            MemorySpec::MemAe(AttentionConfig { entropy_weight: 0.0, .. }) => return Self::NoPenalties,
-            MemorySpec::Mnad(ItemConfig { compactness_weight: 0.0, separateness_weight: 0.0, .. }) => {
-                return Self::NoPenalties;
+            // What an arm sets already is as it sets it.
+            MemorySpec::MemAe(config) => {
+                let arm = Self::MEMAE.into_iter().find(|arm| arm.of_memae(*config) == *config);
+                return arm.unwrap_or_default();
             }
-            MemorySpec::None | MemorySpec::MemAe(_) | MemorySpec::Mnad(_) => return Self::Full,
+            MemorySpec::Mnad(config) => {
+                let arm = Self::MNAD.into_iter().find(|arm| arm.of_mnad(*config) == *config);
+                return arm.unwrap_or_default();
+            }
+            MemorySpec::None => return Self::Full,
         };
         let units = || hippocampus.iter().chain(cortex);
         match () {
@@ -125,6 +190,12 @@ impl fmt::Display for Arm {
             Self::NoHippocampus => "without hippocampus",
             Self::NoCortex => "without cortex",
             Self::NoPenalties => "without loss terms of its own",
+            Self::WeakPenalties => "with a tenth of the weight on loss terms of its own",
+            Self::NoPruning => "without pruning",
+            Self::MoreSlots => "with 1000 slots",
+            Self::InnerProduct => "with the inner product, lambda 0.0025",
+            Self::InnerMoreSlots => "with the inner product, lambda 0.0025 and 500 slots",
+            Self::CodeDefaults => "with the inner product, lambda 0.0025 and 2000 slots",
         })
     }
 }
@@ -138,15 +209,15 @@ mod tests {
     fn an_arm_is_recognised_by_its_memory() {
         for convention in Convention::ALL {
             let check = |whole: MemorySpec, has: &dyn Fn(Arm) -> bool| {
-                for arm in Arm::PAPER.into_iter().chain([Arm::NoPenalties]) {
+                for arm in Arm::PAPER.into_iter().chain(Arm::MEMAE).chain(Arm::MNAD) {
                     let memory = arm.apply(whole.clone());
                     assert_eq!(Arm::of(&memory), if has(arm) { arm } else { Arm::Full }, "{whole:?}");
                     assert_eq!(memory == whole, arm == Arm::Full || !has(arm), "{arm} of {whole:?}");
                 }
             };
-            check(MemorySpec::twin(convention), &|arm| arm != Arm::NoPenalties);
-            check(MemorySpec::memae(100), &|arm| arm == Arm::NoPenalties);
-            check(MemorySpec::mnad(), &|arm| arm == Arm::NoPenalties);
+            check(MemorySpec::twin(convention), &|arm| Arm::PAPER.contains(&arm));
+            check(MemorySpec::memae(100), &|arm| Arm::MEMAE.contains(&arm));
+            check(MemorySpec::mnad(), &|arm| Arm::MNAD.contains(&arm));
             check(MemorySpec::None, &|_| false);
         }
     }

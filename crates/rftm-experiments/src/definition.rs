@@ -14,12 +14,13 @@ use crate::protocol::{DatasetProtocol, Protocol};
 use crate::spec;
 
 const PROTOCOL: &str = include_str!("../definitions/protocol.toml");
-const DEFINITIONS: [(&str, &str); 6] = [
+const DEFINITIONS: [(&str, &str); 7] = [
     ("table1", include_str!("../definitions/table1.toml")),
     ("table2", include_str!("../definitions/table2.toml")),
     ("untrained", include_str!("../definitions/untrained.toml")),
     ("evidence", include_str!("../definitions/evidence.toml")),
-    ("losses", include_str!("../definitions/losses.toml")),
+    ("memae-settings", include_str!("../definitions/memae-settings.toml")),
+    ("mnad-settings", include_str!("../definitions/mnad-settings.toml")),
     ("look", include_str!("../definitions/look.toml")),
 ];
 

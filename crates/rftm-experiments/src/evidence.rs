@@ -33,8 +33,9 @@ pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &
         if cells.is_empty() {
             continue;
         }
-        sections.push(values(dataset, &readings, &cells));
-        sections.push(distances(dataset, catalogue.variant(definition), &readings, &cells));
+        let usual = Catalogue::shown(dataset, catalogue.variant(definition));
+        sections.push(values(dataset, usual, &readings, &cells));
+        sections.push(distances(dataset, usual, &readings, &cells));
         cells.iter().for_each(|cell| cell.csv(dataset, &readings, &mut csv));
     }
     (!sections.is_empty()).then(|| Document {
@@ -118,10 +119,10 @@ fn cells(book: Book<'_>, models: &[ModelKind], dataset: &DatasetProtocol, readin
     cases
 }
 
-fn values(dataset: &DatasetProtocol, readings: &[Variant], cells: &[Case]) -> Section {
+fn values(dataset: &DatasetProtocol, usual: Variant, readings: &[Variant], cells: &[Case]) -> Section {
     let mut columns = Content::Names.under(["class", "model", "seed", "metric"]).to_vec();
     columns.extend(Content::Other.under(["paper"]));
-    columns.extend(readings.iter().flat_map(|&variant| Content::Other.under([column(variant)])));
+    columns.extend(readings.iter().flat_map(|&variant| Content::Other.under([column(variant, usual)])));
     let mut rows = Vec::new();
     for cell in cells {
         for (metric, values) in Metric::ALL.into_iter().zip(&cell.metrics) {
@@ -141,19 +142,21 @@ fn values(dataset: &DatasetProtocol, readings: &[Variant], cells: &[Case]) -> Se
     Section { heading: dataset.title.clone(), caution: None, grid, notes: Vec::new() }
 }
 
-/// A reading, and what is switched off.
-fn column(variant: Variant) -> String {
-    let arm = if variant.arm == Arm::Full { String::new() } else { format!(", {}", variant.arm) };
-    format!("{}{arm}", reading(variant))
+/// A reading, and what is switched off or set otherwise; that alone where the reading is the usual one.
+fn column(variant: Variant, usual: Variant) -> String {
+    match variant.arm {
+        Arm::Full => reading(variant),
+        arm if reading(variant) == reading(usual) => arm.to_string(),
+        arm => format!("{}, {arm}", reading(variant)),
+    }
 }
 
 /// Each reading against the default one, over the cells that have both.
 fn distances(dataset: &DatasetProtocol, usual: Variant, readings: &[Variant], cells: &[Case]) -> Section {
-    let usual = Catalogue::shown(dataset, usual);
     let mut columns = Content::Names.under(["model", "reading"]).to_vec();
     columns.extend(Content::Other.under(["cells"]));
     for metric in Metric::ALL {
-        let titles = [format!("{} {}", metric.title(), column(usual)), "this reading".to_owned()];
+        let titles = [format!("{} {}", metric.title(), column(usual, usual)), "this reading".to_owned()];
         columns.extend(Content::Other.under(titles));
     }
     let mut rows = Vec::new();
@@ -167,7 +170,7 @@ fn distances(dataset: &DatasetProtocol, usual: Variant, readings: &[Variant], ce
             if both.is_empty() {
                 continue;
             }
-            let mut row = [kind.to_string(), column(variant), both.len().to_string()].map(Entry::from).to_vec();
+            let mut row = [kind.to_string(), column(variant, usual), both.len().to_string()].map(Entry::from).to_vec();
             for metric in 0..3 {
                 let size = |reading: Option<usize>| {
                     let sizes: Vec<f64> =

@@ -223,7 +223,7 @@ fn wrong_values_name_the_flag_and_what_is_allowed() {
     let base = selection();
     rejected(
         &Selection { definitions: strings(&["tabel1"]), ..base.clone() },
-        &["--only tabel1", "table1, table2, untrained, evidence, losses, look"],
+        &["--only tabel1", "table1, table2, untrained, evidence, memae-settings, mnad-settings, look"],
     );
     rejected(
         &Selection { datasets: vec![DatasetId::Glyphs], ..base.clone() },
