@@ -92,8 +92,8 @@ pub(crate) struct Reproduce {
     #[arg(long, conflicts_with_all = ["only", "dataset", "shard"])]
     pub(crate) quick: bool,
     /// Only these: table1, table2, untrained (scores before the first step), evidence (readings of the paper),
-    /// memae-settings, mnad-settings (both under other settings than the usual) (implies --full). Or figures alone: fig1, fig3 to fig7, auroc,
-    /// curves, usage, residuals, or all: figures.
+    /// memae-settings, mnad-settings (MemAE and MNAD under other settings) (implies --full). Or figures alone: fig1,
+    /// fig3 to fig7, auroc, curves, usage, residuals, or all: figures.
     #[arg(long, value_name = "TABLE", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
     /// Only these data sets: mnist, fashion-mnist, cifar-10, glyphs.

@@ -167,7 +167,7 @@ fn beside_the_paper(
             ]
         });
         let entries = std::iter::once(Entry::from(arm.arm.to_string())).chain(numbers).collect();
-        GridRow { entries, keys: arm.sample.key(*seed).into_iter().collect(), is_summary: false }
+        GridRow::new(entries, arm.sample.key(*seed).into_iter().collect())
     });
     let heading = format!("{} {}, seed {seed}, {}", dataset.title, class.name, describe(variant));
     let grid = Grid { columns, rows: rows.collect() };
@@ -192,7 +192,7 @@ fn over_seeds(definition: &Definition, dataset: &DatasetProtocol, variant: Varia
                 row.push(plain(numbers.paper_drop).unwrap_or_else(dash).into());
             }
             row.push(seeds(arm.sample.done.len(), arm.seeds).into());
-            rows.push(GridRow { entries: row, keys: arm.sample.keys(), is_summary: false });
+            rows.push(GridRow::new(row, arm.sample.keys()));
         }
     }
     let samples = || classes.iter().flat_map(|class| &class.arms).map(|arm| &arm.sample);

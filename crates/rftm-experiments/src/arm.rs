@@ -24,32 +24,21 @@ pub enum Arm {
     NoHippocampus,
     /// The second memory is off, its connector with it.
     NoCortex,
+    /// MNAD's own loss terms weigh 0.01 each, a tenth of the usual.
+    WeakPenalties,
     /// MemAE and MNAD are trained by the reconstruction alone, as RFTM is.
     NoPenalties,
-    /// MNAD's own loss terms weigh a tenth.
-    WeakPenalties,
     /// MemAE prunes no attention weight.
     NoPruning,
-    /// MemAE has [`MORE_SLOTS`], and lambda follows them.
-    MoreSlots,
-    /// MemAE compares by the inner product and prunes at [`CODE_SHRINKAGE`], as its authors' code does.
-    InnerProduct,
-    /// The same with [`INNER_SLOTS`].
-    InnerMoreSlots,
-    /// The same with [`CODE_SLOTS`]: the defaults of its authors' code.
-    CodeDefaults,
+    /// MemAE has 1000 slots, as many as RFTM's larger memory, and lambda is 1/1000.
+    Slots1000,
+    /// MemAE compares by the inner product and has the lambda of its authors' code, 0.0025.
+    Inner,
+    /// The same with 500 slots, which MemAE's paper gives CIFAR-10.
+    Inner500,
+    /// The same with the 2000 slots of the code.
+    Inner2000,
 }
-
-/// As many as RFTM's larger memory has.
-const MORE_SLOTS: usize = 1000;
-/// The lambda of MemAE's code, which is for videos, whatever the number of slots.
-const CODE_SHRINKAGE: f64 = 0.0025;
-/// What MemAE's paper gives CIFAR-10.
-const INNER_SLOTS: usize = 500;
-/// The number of slots in MemAE's code.
-const CODE_SLOTS: usize = 2000;
-/// The weight of each of MNAD's loss terms, a tenth of the usual.
-const WEAK: f64 = 0.01;
 
 impl Arm {
     /// The arms of the paper.
@@ -62,15 +51,9 @@ impl Arm {
         Self::NoCortex,
     ];
 
-    /// Those of MemAE. One that sets more comes before one that sets less.
-    const MEMAE: [Self; 6] = [
-        Self::CodeDefaults,
-        Self::InnerMoreSlots,
-        Self::InnerProduct,
-        Self::MoreSlots,
-        Self::NoPruning,
-        Self::NoPenalties,
-    ];
+    /// Those of MemAE. Where two give the same memory, as two do with CIFAR-10's 500 slots, it is said to be of the first.
+    const MEMAE: [Self; 6] =
+        [Self::Inner2000, Self::Inner500, Self::Inner, Self::Slots1000, Self::NoPruning, Self::NoPenalties];
 
     /// Those of MNAD.
     const MNAD: [Self; 2] = [Self::WeakPenalties, Self::NoPenalties];
@@ -88,10 +71,10 @@ impl Arm {
             Self::NoPenalties => "no-penalties",
             Self::WeakPenalties => "weak-penalties",
             Self::NoPruning => "no-pruning",
-            Self::MoreSlots => "more-slots",
-            Self::InnerProduct => "inner-product",
-            Self::InnerMoreSlots => "inner-more-slots",
-            Self::CodeDefaults => "code-defaults",
+            Self::Slots1000 => "slots1000",
+            Self::Inner => "inner",
+            Self::Inner500 => "inner500",
+            Self::Inner2000 => "inner2000",
         }
     }
 
@@ -131,14 +114,14 @@ impl Arm {
     }
 
     fn of_memae(self, config: AttentionConfig) -> AttentionConfig {
-        let as_in_code = AttentionConfig { similarity: Similarity::Inner, shrinkage: CODE_SHRINKAGE, ..config };
+        let as_in_code = AttentionConfig { similarity: Similarity::Inner, shrinkage: 0.0025, ..config };
         match self {
             Self::NoPenalties => AttentionConfig { entropy_weight: 0.0, ..config },
             Self::NoPruning => AttentionConfig { shrinkage: 0.0, ..config },
-            Self::MoreSlots => AttentionConfig { capacity: MORE_SLOTS, shrinkage: 1.0 / MORE_SLOTS as f64, ..config },
-            Self::InnerProduct => as_in_code,
-            Self::InnerMoreSlots => AttentionConfig { capacity: INNER_SLOTS, ..as_in_code },
-            Self::CodeDefaults => AttentionConfig { capacity: CODE_SLOTS, ..as_in_code },
+            Self::Slots1000 => AttentionConfig { capacity: 1000, shrinkage: 1e-3, ..config },
+            Self::Inner => as_in_code,
+            Self::Inner500 => AttentionConfig { capacity: 500, ..as_in_code },
+            Self::Inner2000 => AttentionConfig { capacity: 2000, ..as_in_code },
             _ => config,
         }
     }
@@ -147,7 +130,7 @@ impl Arm {
         let weighed = |weight| ItemConfig { compactness_weight: weight, separateness_weight: weight, ..config };
         match self {
             Self::NoPenalties => weighed(0.0),
-            Self::WeakPenalties => weighed(WEAK),
+            Self::WeakPenalties => weighed(0.01),
             _ => config,
         }
     }
@@ -156,7 +139,7 @@ impl Arm {
     pub(crate) fn of(memory: &MemorySpec) -> Self {
         let (hippocampus, cortex, connector) = match memory {
             MemorySpec::Twin { hippocampus, cortex, connector } => (hippocampus, cortex, connector),
-            // What an arm sets already is as it sets it.
+            // A memory is of an arm that would change nothing in it.
             MemorySpec::MemAe(config) => {
                 let arm = Self::MEMAE.into_iter().find(|arm| arm.of_memae(*config) == *config);
                 return arm.unwrap_or_default();
@@ -190,12 +173,12 @@ impl fmt::Display for Arm {
             Self::NoHippocampus => "without hippocampus",
             Self::NoCortex => "without cortex",
             Self::NoPenalties => "without loss terms of its own",
-            Self::WeakPenalties => "with a tenth of the weight on loss terms of its own",
+            Self::WeakPenalties => "with a tenth of the weight on its own loss terms",
             Self::NoPruning => "without pruning",
-            Self::MoreSlots => "with 1000 slots",
-            Self::InnerProduct => "with the inner product, lambda 0.0025",
-            Self::InnerMoreSlots => "with the inner product, lambda 0.0025 and 500 slots",
-            Self::CodeDefaults => "with the inner product, lambda 0.0025 and 2000 slots",
+            Self::Slots1000 => "with 1000 slots",
+            Self::Inner => "with the inner product, lambda 0.0025",
+            Self::Inner500 => "with the inner product, lambda 0.0025 and 500 slots",
+            Self::Inner2000 => "with the inner product, lambda 0.0025 and 2000 slots",
         })
     }
 }
@@ -218,6 +201,7 @@ mod tests {
             check(MemorySpec::twin(convention), &|arm| Arm::PAPER.contains(&arm));
             check(MemorySpec::memae(100), &|arm| Arm::MEMAE.contains(&arm));
             check(MemorySpec::mnad(), &|arm| Arm::MNAD.contains(&arm));
+            assert_eq!(Arm::of(&Arm::Inner.apply(MemorySpec::memae(500))), Arm::Inner500, "the same memory");
             check(MemorySpec::None, &|_| false);
         }
     }

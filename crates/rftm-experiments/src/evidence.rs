@@ -7,22 +7,22 @@ use rftm_models::ModelKind;
 
 use crate::arm::Arm;
 use crate::book::{Book, mean};
-use crate::cell::Key;
+use crate::cell::{Cell, Key};
 use crate::definition::{Catalogue, Definition, Variant};
 use crate::grid::{Content, Csv, Document, Entry, Grid, GridRow, Section};
 use crate::ledger::Ledger;
 use crate::paper::MeanStd;
 use crate::protocol::DatasetProtocol;
 use crate::record::Metric;
-use crate::render::{dash, mean_std, number, numbered, reading, variant_fields};
+use crate::render::{dash, listed, mean_std, number, numbered, reading, variant_fields};
 use crate::table::row_of;
 
 /// Every cell that was run under several readings; none if there is no such cell.
 pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &Ledger) -> Option<Document> {
     let (mut sections, mut csv) = (Vec::new(), empty_csv());
     for dataset in &catalogue.protocol.datasets {
-        // Of a data set that the definition does not run, whatever was run elsewhere under several readings; but what a
-        // model is without a part is asked of the definition's own data sets only.
+        // Of a data set that the definition does not run, whatever was run elsewhere under several readings; but arms are asked of
+        // the definition's own data sets only.
         let models = match definition.datasets.contains(&dataset.id) {
             true => &definition.models[..],
             false if definition.arms == [Arm::Full] => &ModelKind::ALL,
@@ -71,6 +71,7 @@ struct Case {
     seed: u64,
     metrics: [Values; 3],
     keys: Vec<Option<Key>>,
+    warnings: Vec<(Cell, String)>,
 }
 
 /// One metric of a case, in percent.
@@ -112,7 +113,8 @@ fn cells(book: Book<'_>, models: &[ModelKind], dataset: &DatasetProtocol, readin
                     paper: book.catalogue.paper.get(dataset.id, class, kind, metric),
                     ours: samples.iter().map(|sample| sample.of(seed, metric)).collect(),
                 });
-                cases.push(Case { class, name: name.clone(), kind, seed, metrics, keys });
+                let warnings = samples.into_iter().flat_map(|sample| sample.warnings).collect();
+                cases.push(Case { class, name: name.clone(), kind, seed, metrics, keys, warnings });
             }
         }
     }
@@ -135,11 +137,12 @@ fn values(dataset: &DatasetProtocol, usual: Variant, readings: &[Variant], cells
                 row.push(Entry::new(text, nearest));
             }
             let keys = cell.keys.iter().flatten().cloned().collect();
-            rows.push(GridRow { entries: row, keys, is_summary: false });
+            rows.push(GridRow::new(row, keys));
         }
     }
-    let grid = Grid { columns, rows };
-    Section { heading: dataset.title.clone(), caution: None, grid, notes: Vec::new() }
+    let warnings: Vec<_> = cells.iter().flat_map(|cell| cell.warnings.iter().cloned()).collect();
+    let notes = listed("Warnings", &warnings).into_iter().collect();
+    Section { heading: dataset.title.clone(), caution: None, grid: Grid { columns, rows }, notes }
 }
 
 /// A reading, and what is switched off or set otherwise; that alone where the reading is the usual one.

@@ -122,11 +122,11 @@ pub struct Column {
 pub enum Content {
     /// Names of the row. They are set to the left, all else to the right.
     Names,
-    /// Numbers from all ledger lines of the row.
+    /// Our numbers; where the row has ledger lines, they come from these.
     Ours,
     /// How many seeds the row has, each with its ledger line.
     Seeds,
-    /// Other numbers: the paper's, counts, one seed of several.
+    /// Other numbers: the paper's, counts, those of one of the row's ledger lines.
     Other,
 }
 
@@ -157,6 +157,10 @@ pub struct GridRow {
 }
 
 impl GridRow {
+    pub(crate) fn new(entries: Vec<Entry>, keys: Vec<Key>) -> Self {
+        Self { entries, keys, is_summary: false }
+    }
+
     /// A row that sums up the rows above it.
     pub(crate) fn summary(entries: Vec<Entry>) -> Self {
         Self { entries, keys: Vec::new(), is_summary: true }
@@ -165,7 +169,7 @@ impl GridRow {
 
 impl From<Vec<Entry>> for GridRow {
     fn from(entries: Vec<Entry>) -> Self {
-        Self { entries, keys: Vec::new(), is_summary: false }
+        Self::new(entries, Vec::new())
     }
 }
 

@@ -74,10 +74,11 @@ pub(crate) fn reading(variant: Variant) -> String {
 
 fn section(table: &Table) -> Section {
     let mut columns = Content::Names.under(["class", "model"]).to_vec();
-    let ([first, second], [of_first, of_second]) = match table.sides {
-        Sides::PaperAndOurs => (table.sides.names(), [Content::Other, Content::Ours]),
+    let [first, second] = table.sides.names();
+    let [of_first, of_second] = match table.sides {
+        Sides::PaperAndOurs => [Content::Other, Content::Ours],
         // The keys of such a row are those of the untrained.
-        Sides::UntrainedAndTrained => (table.sides.names(), [Content::Ours, Content::Other]),
+        Sides::UntrainedAndTrained => [Content::Ours, Content::Other],
     };
     for metric in Metric::ALL {
         columns.extend(of_first.under([format!("{} {first}", metric.title())]));

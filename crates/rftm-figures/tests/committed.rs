@@ -127,13 +127,22 @@ fn tables_figures_and_ledger_lead_to_each_other() {
     let untrained = line("<tr id=\"untrained-mnist-convention-release-untrained-0-ae\"");
     let fields: Vec<bool> = untrained.split("<td").skip(1).map(|field| field.starts_with(" title=")).collect();
     assert_eq!(fields, [true, false, true, true, false, true, true, false, true, false], "{untrained}");
+    // Of Table 2 at what a part's loss changes, and not at what it does in the paper.
+    let ablation = line(
+        "<tr id=\"table2-fashion-mnist-seeds-1997-2015-2022-convention-release-at-most-300-epochs-4-coat-without-cortex\"",
+    );
+    let fields: Vec<bool> = ablation.split("<td").skip(1).map(|field| field.starts_with(" title=")).collect();
+    assert_eq!(fields, [true, true, false, true, true, false, true, true, false, false], "{ablation}");
     // Averages, wins and totals stay below the rows they are about.
     let rows =
         page.lines().filter(|line| line.starts_with("<tr id=\"table1-") || line.starts_with("<tr id=\"comparison-"));
+    let mut summaries = 0;
     for row in rows {
         let sums_up = ["-avg-", "-wins-of-", "-epochs-all-"].iter().any(|part| row.contains(part));
         assert_eq!(row.contains("class=\"summary\""), sums_up, "{row}");
+        summaries += usize::from(sums_up);
     }
+    assert!(summaries >= 30, "averages, wins and totals of at least three tables: {summaries}");
     let rows = page
         .lines()
         .filter(|line| line.starts_with("<tr id=\"table1-mnist-convention-release-at-most") && line.contains("#k"));

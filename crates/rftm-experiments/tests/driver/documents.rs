@@ -275,16 +275,20 @@ fn other_settings_stand_beside_the_usual_ones() {
         let variant = Variant { arm, ..full_variant() };
         with(cell(DatasetId::Mnist, 0, kind, 1997, variant), [auroc, 20.0, 30.0])
     };
-    let found = found(&ledger_of([
-        run(ModelKind::Mnad, Arm::Full, 87.51),
-        run(ModelKind::Mnad, Arm::NoPenalties, 82.58),
-        run(ModelKind::MemAe, Arm::Full, 90.61),
-    ]));
+    let mut warned = run(ModelKind::Mnad, Arm::NoPenalties, 82.58);
+    let Outcome::Finished(finished) = &mut warned.outcome else { panic!() };
+    finished.warnings = vec!["items: something".to_owned()];
+    let found =
+        found(&ledger_of([run(ModelKind::Mnad, Arm::Full, 87.51), warned, run(ModelKind::MemAe, Arm::Full, 90.61)]));
     let has = |id: &str| found.iter().find(|document| document.id == id);
     let text = has("mnad-settings").unwrap().markdown();
     assert!(text.contains("`release` | without loss terms of its own |"), "{text}");
     // The paper has 79.88.
     assert!(text.contains("87.51 (+7.63)") && text.contains("**82.58 (+2.70)**"), "{text}");
     assert!(!text.contains("90.61"), "one reading alone is no comparison: {text}");
+    assert!(
+        text.contains("- mnist class 0, mnad without loss terms of its own, seed 1997: items: something"),
+        "{text}"
+    );
     assert!(has("evidence").is_none() && has("memae-settings").is_none() && has("table1").is_some());
 }
