@@ -96,8 +96,8 @@ impl Arm {
     pub(crate) fn apply(self, memory: MemorySpec) -> MemorySpec {
         let (hippocampus, cortex, connector) = match memory {
             MemorySpec::Twin { hippocampus, cortex, connector } => (hippocampus, cortex, connector),
-            MemorySpec::MemAe(config) => return MemorySpec::MemAe(self.of_memae(config)),
-            MemorySpec::Mnad(config) => return MemorySpec::Mnad(self.of_mnad(config)),
+            MemorySpec::MemAe(config) => return MemorySpec::MemAe(self.set_memae(config)),
+            MemorySpec::Mnad(config) => return MemorySpec::Mnad(self.set_mnad(config)),
             MemorySpec::None => return memory,
         };
         let [forgetting, sparsification, joined, first, second] = self.parts();
@@ -113,7 +113,7 @@ impl Arm {
         }
     }
 
-    fn of_memae(self, config: AttentionConfig) -> AttentionConfig {
+    fn set_memae(self, config: AttentionConfig) -> AttentionConfig {
         let as_in_code = AttentionConfig { similarity: Similarity::Inner, shrinkage: 0.0025, ..config };
         match self {
             Self::NoPenalties => AttentionConfig { entropy_weight: 0.0, ..config },
@@ -126,7 +126,7 @@ impl Arm {
         }
     }
 
-    fn of_mnad(self, config: ItemConfig) -> ItemConfig {
+    fn set_mnad(self, config: ItemConfig) -> ItemConfig {
         let weighed = |weight| ItemConfig { compactness_weight: weight, separateness_weight: weight, ..config };
         match self {
             Self::NoPenalties => weighed(0.0),
@@ -141,11 +141,11 @@ impl Arm {
             MemorySpec::Twin { hippocampus, cortex, connector } => (hippocampus, cortex, connector),
             // A memory is of an arm that would change nothing in it.
             MemorySpec::MemAe(config) => {
-                let arm = Self::MEMAE.into_iter().find(|arm| arm.of_memae(*config) == *config);
+                let arm = Self::MEMAE.into_iter().find(|arm| arm.set_memae(*config) == *config);
                 return arm.unwrap_or_default();
             }
             MemorySpec::Mnad(config) => {
-                let arm = Self::MNAD.into_iter().find(|arm| arm.of_mnad(*config) == *config);
+                let arm = Self::MNAD.into_iter().find(|arm| arm.set_mnad(*config) == *config);
                 return arm.unwrap_or_default();
             }
             MemorySpec::None => return Self::Full,
