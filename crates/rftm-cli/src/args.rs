@@ -49,9 +49,9 @@ Examples:
 
 Columns of the output: row (from 1, the header does not count; image: its file; of a series first_row and last_row), score
 (higher = more anomalous), p_value (conformal), anomaly (1 if the score exceeds the threshold).
-Rows are scored 256 at a time, or as soon as the input has no whole row at hand; each batch is flushed. If the input is -
-or a pipe and the output FILE, scores grow in FILE.partial, which becomes FILE when the input ends, and stays on an error;
-the next run moves it to FILE.partial.1, or the first number that is free.
+Rows are scored 256 at a time (fewer if they are wide), or as soon as the input has no whole row at hand; each batch is
+flushed. If the input is - or a pipe and the output FILE, scores grow in FILE.partial, which becomes FILE when the input
+ends, and stays on an error; the next run moves it to FILE.partial.1, or the first number that is free.
 Columns are found by the names in the header, in any order; further columns are ignored. Without a header they are found by
 their places: after a fit with a header there must be just those that the model uses, after one without as many as in
 the fit, or just those.")]
@@ -200,7 +200,8 @@ pub(crate) struct FitArgs {
     /// others.
     #[arg(long, value_name = "NAMES")]
     pub(crate) categorical: Vec<String>,
-    /// What becomes of missing values: empty, NA, N/A, NaN, null, none, ?; in columns of categories only empty and NaN.
+    /// What becomes of missing values: refuse, mean, median (fill in that of the column). Missing are empty, NA, N/A, NaN, null,
+    /// none, ?; in columns of categories only empty and NaN.
     #[arg(long, default_value_t)]
     pub(crate) missing: Missing,
     /// How columns are brought to a common size: zscore, robust (training rows contain outliers), minmax.

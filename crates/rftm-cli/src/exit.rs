@@ -66,7 +66,8 @@ pub(crate) fn code(error: &anyhow::Error) -> ExitCode {
 /// Whether an error is of a value that a flag gave, not of the data.
 fn is_flag(error: &rftm::Error) -> bool {
     match error {
-        rftm::Error::Setting { .. } => true,
+        // Default layers always fit the image, so these were given.
+        rftm::Error::Setting { .. } | rftm::Error::Model(rftm_models::Error::ImageTooSmall { .. }) => true,
         rftm::Error::Model(rftm_models::Error::Config { parameter, .. }) => {
             matches!(*parameter, "batch_size" | "learning_rate" | "patience" | "widths" | "channels")
         }
@@ -91,5 +92,7 @@ mod tests {
         let mut detector = Detector::builder().max_epochs(1).fit(&rows).unwrap();
         check(detector.set_threshold(Rule::Quantile(2.0)).unwrap_err(), true);
         check(Detector::builder().learning_rate(-1.0).fit(&rows).unwrap_err(), true);
+        let images = Data::images([1, 4, 4], (0..40 * 16).map(|x| (x % 97) as f32).collect()).unwrap();
+        check(Detector::builder().max_epochs(1).widths(&[4; 4]).fit(&images).unwrap_err(), true);
     }
 }

@@ -85,18 +85,43 @@ fn columns_without_names_must_be_as_many_as_in_the_fit() {
     folder.ok("fit five.npy -o some.rftm --epochs 1 --columns 1,2,3,4");
     let scores = folder.ok("score some.rftm five.npy");
     assert_eq!(folder.ok("score some.rftm four.npy"), scores);
+    // In another order: just those, as the model has them.
+    folder.ok("fit five.npy -o turned.rftm --epochs 1 --columns 2,1");
+    let turned = folder.ok("score turned.rftm five.npy");
+    folder.write("all.csv", rows(&[0, 1, 2, 3, 4]));
+    folder.write("two.csv", rows(&[1, 0]));
+    let two = Array2::from_shape_fn((60, 2), |(row, column)| number(row, 1 - column));
+    two.write_npy(File::create(folder.path("two.npy")).unwrap()).unwrap();
+    for name in ["all.csv", "two.csv", "two.npy"] {
+        assert_eq!(folder.ok(&format!("score turned.rftm {name}")), turned, "{name}");
+    }
     // Labels may stand behind.
-    let labelled = |labels: &str| {
-        rows(&[0, 1, 2, 3])
+    let labels_behind = |columns: &[usize], labels: &str| {
+        rows(columns)
             .lines()
             .zip(labels.chars().cycle())
             .map(|(row, label)| format!("{row},{label}\n"))
             .collect::<String>()
     };
+    let labelled = |labels: &str| labels_behind(&[0, 1, 2, 3], labels);
     folder.write("labelled.csv", labelled("0001"));
     assert!(folder.ok("eval m.rftm labelled.csv --label 5").contains("45 normal, 15 anomalous"));
     folder.ok("fit five.npy -o first.rftm --epochs 1 --exclude 5");
     assert!(folder.ok("eval first.rftm labelled.csv --label 5").contains("45 normal, 15 anomalous"));
+    folder.write("all.csv", labels_behind(&[0, 1, 2, 3, 4], "0001"));
+    folder.write("two.csv", labels_behind(&[1, 0], "0001"));
+    let found = folder.ok("eval turned.rftm all.csv --label 6");
+    assert_eq!(folder.ok("eval turned.rftm two.csv --label 3"), found);
+    // A label that has the number of a column of the fit.
+    folder.ok("fit five.npy -o middle.rftm --epochs 1 --columns 2,3");
+    folder.write("two.csv", labels_behind(&[1, 2], "0001"));
+    assert_eq!(folder.ok("eval middle.rftm two.csv --label 3"), folder.ok("eval middle.rftm all.csv --label 6"));
+    folder.write("bare.csv", rows(&[0, 1, 2, 3, 4]));
+    assert!(folder.fails("eval middle.rftm bare.csv --label 3", 2).contains("the column \"3\" and knows the answer"));
+    // Whose numbers are more than there are columns.
+    folder.ok("fit five.npy -o last.rftm --epochs 1 --columns 4,5");
+    folder.write("two.csv", labels_behind(&[3, 4], "0001"));
+    assert_eq!(folder.ok("eval last.rftm two.csv --label 3"), folder.ok("eval last.rftm all.csv --label 6"));
     let message = folder.fails("eval m.rftm labelled.csv --label 1", 2);
     assert!(message.contains("knows the answer"), "{message}");
     folder.write("more.csv", labelled("0001").replace('\n', ",7\n"));

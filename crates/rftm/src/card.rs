@@ -59,7 +59,7 @@ pub struct Origin {
 }
 
 /// A table as it stood in its file. Columns without names are told apart by their places alone, so data to score must have as
-/// many.
+/// many, or just those that the model uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceTable {

@@ -41,14 +41,6 @@ pub(crate) fn run(args: &EvalArgs) -> Result<()> {
         _ => return usage("say where the labels are: --label COLUMN, --normal FOLDER or --labels FILE"),
     };
     let layout: &Layout = &detector.features().layout;
-    if let Some(label) = &args.label
-        && !matches!(layout, Layout::Images { .. })
-        && (0..layout.row_width()).any(|column| layout.name(column) == *label)
-    {
-        return usage(format!(
-            "--label: the model was fitted on the column {label:?} and knows the answer; fit again with --label {label}"
-        ));
-    }
     let mut source = input::open(&args.on.input, &args.on.read, args.on.resize, detector.card(), labels)?;
     let counter = Counter::of("rows", source.rows(), args.on.read.quiet);
     let (mut truth, mut scores) = (Vec::new(), Vec::new());

@@ -16,7 +16,7 @@ use crate::args::{BadLines, FitArgs, Format};
 use crate::exit::usage;
 use crate::input::doubts::Doubts;
 use crate::input::{
-    ACROSS, Id, LEAVE_OUT, Labels, MISSING_VALUE, Next, Source, by_ending, check_count, columns, cut, is_dash,
+    ACROSS, Id, LEAVE_OUT, Labels, MISSING_VALUE, Next, Source, by_ending, columns, cut, has_all_columns, is_dash,
     left_out, numbered,
 };
 
@@ -151,11 +151,11 @@ fn problem(row: &[f32], layout: &Layout, missing: Missing) -> Option<String> {
     Some(format!("column {name:?}: {problem}"))
 }
 
-/// The columns of a model that was fitted on some columns of an array, or in another order, by their numbers; otherwise
-/// all there are.
+/// The columns of a model that was fitted on some columns of an array, or in another order, by their numbers; all there are, if
+/// they are just those.
 ///
 /// # Errors
-/// More or fewer columns than the table of the fit had, if its columns had no names either.
+/// Neither as many columns as the table of the fit had nor just those that the model uses, if its columns had no names either.
 pub(crate) fn fitting(path: &str, array: Array, card: &Card) -> Result<(Layout, Vec<f32>)> {
     let Array { layout, values, .. } = array;
     let model = names(&card.features.layout);
@@ -166,8 +166,10 @@ pub(crate) fn fitting(path: &str, array: Array, card: &Card) -> Result<(Layout, 
     match card.origin.table {
         // Numbers that were names say nothing of places.
         Some(table) if table.named => return Ok((layout, values)),
-        Some(table) => check_count(path, columns.len(), None, table.columns, model.len())?,
-        None => {}
+        Some(table) if !has_all_columns(path, columns.len(), None, table.columns, model.len())? => {
+            return Ok((layout, values));
+        }
+        _ => {}
     }
     let find = |name: &String| columns.iter().position(|column| column.name == *name);
     match model.iter().map(find).collect::<Option<Vec<usize>>>() {

@@ -14,7 +14,7 @@ use crate::input::doubts::Doubts;
 use crate::input::levels::Levels;
 use crate::input::text::Text;
 use crate::input::{
-    ACROSS, Id, LEAVE_OUT, Labels, MISSING_VALUE, Next, Source, Values, called, check_count, cut, left_out,
+    ACROSS, Id, LEAVE_OUT, Labels, MISSING_VALUE, Next, Source, Values, called, cut, has_all_columns, left_out,
 };
 use crate::progress::Counter;
 
@@ -292,9 +292,19 @@ pub(crate) fn open(path: &Path, format: Format, read: &ReadArgs, card: &Card, la
     };
     let known: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
     let records = Records::open(path, format, read, &known, table.map(|table| table.named))?;
+    let knows = |name: &str| {
+        usage(format!(
+            "--label: the model was fitted on the column {name:?} and knows the answer; fit again with --label {name}"
+        ))
+    };
     let label = match labels {
         Labels::Column(name, values) => match records.find(&name)? {
+            // Of just the columns that the model uses the numbers are others than those of the fit.
+            Some(at) if known.contains(&&*name) && !(records.first.is_some() && at >= known.len()) => {
+                return knows(&name);
+            }
             Some(at) => Some((at, values)),
+            None if known.contains(&&*name) => return knows(&name),
             None => return unknown(&records.label, &records.names, "label", &name),
         },
         Labels::None => None,
@@ -302,11 +312,14 @@ pub(crate) fn open(path: &Path, format: Format, read: &ReadArgs, card: &Card, la
     };
     let label_at = label.as_ref().map(|(at, _)| *at);
     let cells = match_columns(&records, &columns, table, label_at)?;
+    if let Some(cell) = cells.iter().find(|cell| Some(cell.at) == label_at) {
+        return knows(&cell.name);
+    }
     Ok(Table { records, cells, missing: features.missing, bad_lines: read.bad_lines, label, row: 0 })
 }
 
-/// Finds the columns of a model: by name, or, in a file without a header that has exactly as many, by place. Those that never
-/// had names are found by their numbers, in a file of as many columns as that of the fit, beside a label behind them.
+/// Finds the columns of a model: by name, or, in a file without a header that has just those, by place. If they never had
+/// names, their numbers find them in a file of as many columns as that of the fit, and labels may stand behind either.
 fn match_columns(
     records: &Records,
     columns: &[Column],
@@ -314,21 +327,20 @@ fn match_columns(
     label: Option<usize>,
 ) -> Result<Vec<Cell>> {
     let (count, headerless) = (records.names.len(), records.first.is_some());
-    if let Some(SourceTable { columns: fitted, named: false }) = table
-        && headerless
-    {
-        check_count(&records.label, count, label, fitted, columns.len())?;
-    }
-    // Numbers that were names say nothing of places.
-    let find = |column: &Column| match table {
-        Some(SourceTable { named: true, .. }) if headerless => Ok(None),
-        _ => records.find(&column.name),
+    let (by_name, is_counted) = match table {
+        Some(SourceTable { columns: fitted, named: false }) if headerless => {
+            (has_all_columns(&records.label, count, label, fitted, columns.len())?, true)
+        }
+        // Numbers that were names say nothing of places.
+        Some(SourceTable { named: true, .. }) if headerless => (false, false),
+        _ => (true, false),
     };
+    let find = |column: &Column| if by_name { records.find(&column.name) } else { Ok(None) };
     let places = columns.iter().map(find).collect::<Result<Vec<_>>>()?;
     let by_place = places.contains(&None);
-    if by_place && (records.first.is_none() || records.names.len() != columns.len()) {
-        let (label, found, needed) = (&records.label, records.names.len(), columns.len());
-        if records.first.is_some() {
+    if by_place && !is_counted && !(headerless && count == columns.len()) {
+        let (label, found, needed) = (&records.label, count, columns.len());
+        if headerless {
             let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
             bail!("{label} has {found} columns and no header, the model needs {needed}: {}", list(&names));
         }

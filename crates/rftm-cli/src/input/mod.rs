@@ -255,12 +255,18 @@ pub(crate) fn open(path: &Path, read: &ReadArgs, resize: bool, card: &Card, labe
     Ok(source)
 }
 
-/// Refuses a table without names that has neither the columns of the one that a model was fitted on nor just those that the
-/// model uses: a column more may shift all others. A label behind them shifts none.
-fn check_count(name: &str, found: usize, label: Option<usize>, fitted: usize, used: usize) -> Result<()> {
+/// Whether a table without names has the columns of the one that a model was fitted on, which their numbers find; otherwise it has
+/// just those that the model uses, in the model's order.
+///
+/// # Errors
+/// If it has neither: a column more may shift all others. A label behind them shifts none.
+fn has_all_columns(name: &str, found: usize, label: Option<usize>, fitted: usize, used: usize) -> Result<bool> {
     let fits = |expected| found == expected || label.is_some_and(|label| label >= expected) && found == expected + 1;
-    if fits(fitted) || fits(used) {
-        return Ok(());
+    if fits(fitted) {
+        return Ok(true);
+    }
+    if fits(used) {
+        return Ok(false);
     }
     bail!(
         "{name} has {found} columns without names, the model was fitted on a table of {fitted}, so which is which cannot be \
