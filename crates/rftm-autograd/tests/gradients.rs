@@ -265,7 +265,11 @@ fn penalties_are_used_once_and_belong_to_one_computation() {
     let error = tape.backward(&nine).unwrap_err().to_string();
     assert!(error.contains("are not in the loss; add them with ops::penalised"), "{error}");
     assert!(tape.is_empty());
+    let x = tape.leaf(Tensor::full([1, 1], 3.0));
+    let nine = ops::mse(&mut tape, &x, &zero).unwrap();
     tape.penalise(1.0, Var::constant(Tensor::zeros([2])));
-    let error = ops::penalised(&mut tape, constant).unwrap_err().to_string();
+    let error = ops::penalised(&mut tape, nine.clone()).unwrap_err().to_string();
     assert_eq!(error, "penalised loss: a penalty must have shape one element, found (2)");
+    let error = tape.backward(&nine).unwrap_err().to_string();
+    assert!(error.contains("are not in the loss"), "a sum that failed is none: {error}");
 }

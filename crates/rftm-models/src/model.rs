@@ -1,4 +1,4 @@
-use crate::coder::{Coder, build, check_size};
+use crate::coder::{Coder, build, size};
 use crate::identity::Hash;
 use crate::spec::{Architecture, MemorySpec, ModelSpec};
 use crate::{Error, SCORING_BATCH, Scorer, scores};
@@ -62,8 +62,8 @@ impl Model {
             let problem = format!("{} is not a positive number", spec.negative_slope);
             return Err(Error::Config { parameter: "negative_slope", problem });
         }
-        let Coder { encoder, decoder, latent } = build(spec, &mut rng(seed, "init", 0))?;
-        check_size("capacity", spec.memory.slots().saturating_mul(latent))?;
+        let latent = size(spec)?.latent;
+        let Coder { encoder, decoder } = build(spec, &mut rng(seed, "init", 0))?;
         let bottleneck = match spec.memory {
             MemorySpec::None => Bottleneck::Identity,
             MemorySpec::Twin { hippocampus, cortex, connector } => {

@@ -6,6 +6,9 @@ use rftm_memory::{AttentionConfig, ItemConfig, Selection, UnitConfig};
 use rftm_tensor::conv::Geometry;
 use serde::{Deserialize, Serialize};
 
+use crate::Error;
+use crate::coder::{Size, size};
+
 /// The models of the paper's comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -331,6 +334,16 @@ impl ModelSpec {
             last_activation: convention.last_activation(),
             negative_slope: 0.01,
         }
+    }
+
+    /// A bound from below on how many numbers such a model has, found without making one: the weights of its encoder and what
+    /// is in the slots of its memory.
+    ///
+    /// # Errors
+    /// Sizes that [`Model::new`](crate::Model::new) refuses.
+    pub fn least_numbers(&self) -> Result<usize, Error> {
+        let Size { encoder, memory, .. } = size(self)?;
+        Ok(encoder.saturating_add(memory))
     }
 
     /// A convolutional autoencoder for images of any size, see [`Architecture::conv`].

@@ -49,8 +49,8 @@ pub fn gather<E: Element>(items: &Tensor<E>, nearest: &[u32], k: usize, rank: us
     }
     let mut rows = Tensor::scratch([nearest.len() / k, len]);
     if len > 0 {
-        for (row, &item) in rows.data_mut().chunks_exact_mut(len).zip(nearest[rank..].iter().step_by(k)) {
-            row.copy_from_slice(items.row(item as usize));
+        for (row, ranks) in rows.data_mut().chunks_exact_mut(len).zip(nearest.chunks_exact(k)) {
+            row.copy_from_slice(items.row(ranks[rank] as usize));
         }
     }
     Ok(rows)
@@ -200,6 +200,7 @@ mod tests {
         let second = gather(&items, &both, 2, 1).unwrap();
         assert_eq!([second.row(0), second.row(1)], [items.row(1), items.row(2)]);
         assert!(nearest(&similarities, 4).is_err());
+        assert_eq!(gather(&items, &[], 2, 1).unwrap().dims()[0], 0);
         assert!(gather(&items, &both, 2, 2).is_err() && gather(&items, &[3], 1, 0).is_err());
     }
 

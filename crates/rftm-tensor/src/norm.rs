@@ -49,7 +49,9 @@ pub fn statistics<E: Element>(x: &Tensor<E>, channels: usize) -> (Tensor<E>, Ten
     for (channel, (mean, variance)) in mean.data_mut().iter_mut().zip(variance.data_mut()).enumerate() {
         let shift = sums[channel] / rows as f64;
         *mean = E::from_f64(first[channel].to_f64() + shift);
-        *variance = E::from_f64((squares[channel] / rows as f64 - shift * shift).max(0.0));
+        let biased = squares[channel] / rows as f64 - shift * shift;
+        // Not a maximum: what is not a number must not become 0.
+        *variance = E::from_f64(if biased < 0.0 { 0.0 } else { biased });
     }
     (mean, variance)
 }
@@ -287,6 +289,8 @@ mod tests {
 
     #[test]
     fn a_constant_column_has_no_variance_at_any_size() {
+        let x = Tensor::from_slice(&[f32::NAN, 1.0, 1.0, f32::INFINITY], [2, 2]).unwrap();
+        assert!(statistics(&x, 2).1.data().iter().all(|variance| variance.is_nan()));
         let (_, variance) = statistics(&Tensor::<f32>::full([1000, 3], 1.234e7), 3);
         assert_eq!(variance.data(), [0.0; 3]);
     }

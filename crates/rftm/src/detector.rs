@@ -185,6 +185,14 @@ impl Detector {
         let path = path.as_ref();
         let damaged = |problem: String| Error::Damaged { path: path.to_owned(), problem };
         let Content { card, state, calibration } = file::load(path)?;
+        // Before a model is made: a small file must not ask for gigabytes.
+        let least = card.spec.least_numbers().map_err(|error| damaged(error.to_string()))?;
+        let numbers: usize = state.tensors.values().map(Tensor::len).sum();
+        if numbers < least {
+            return Err(damaged(format!(
+                "it holds {numbers} numbers, the model that it describes has at least {least}"
+            )));
+        }
         let mut model =
             Model::new(&card.spec, card.training.config.seed).map_err(|error| damaged(error.to_string()))?;
         state.apply(&mut model).map_err(|error| damaged(error.to_string()))?;

@@ -10,7 +10,7 @@
 //! ([`Affine::limit`](crate::Affine)) where they are not a million. Models of earlier formats score as they always did: what
 //! a file says means the same in all.
 //!
-//! The digest is over the text of the card and all tensors, so a changed bit anywhere is noticed.
+//! The digest is over the text of the card and all tensors, so a changed bit there is noticed.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -158,6 +158,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::{Data, Detector, Threshold};
+    use rftm_models::Architecture;
 
     #[test]
     fn what_could_not_be_loaded_is_not_saved_and_what_is_of_no_use_not_loaded() {
@@ -196,5 +197,19 @@ mod tests {
         );
         // What only the text shows.
         check(|it| it.card.training.validation_loss = f64::INFINITY, "");
+    }
+
+    #[test]
+    fn a_small_file_makes_no_large_model() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model");
+        let values = (0..40).map(|x| x as f32).collect();
+        let detector = Detector::builder().max_epochs(1).fit(&Data::table(["x"], values).unwrap()).unwrap();
+        detector.save(&path).unwrap();
+        let mut content = load(&path).unwrap();
+        content.card.spec.architecture = Architecture::Mlp { widths: vec![1, 1 << 14, 1 << 13] };
+        save(&path, content).unwrap();
+        let message = Detector::load(&path).unwrap_err().to_string();
+        assert!(message.contains("numbers, the model that it describes has at least 1"), "{message}");
     }
 }

@@ -35,7 +35,11 @@ pub fn batch_norm<E: Element>(
     if x.value().len() < 2 * channels {
         return Err(Error::invalid(
             "batch norm",
-            format!("training needs at least 2 values per channel, input {} has 1", x.shape()),
+            format!(
+                "training needs at least 2 values per channel, input {} has {}",
+                x.shape(),
+                x.value().len() / channels
+            ),
         ));
     }
     let (mean, variance) = norm::statistics(x.value(), channels);

@@ -28,7 +28,10 @@ pub fn linear_values<E: Element>(x: &Tensor<E>, w: &Tensor<E>, b: Option<&Tensor
     let (&[batch, width], &[out, expected]) = (x.dims(), w.dims()) else {
         return Err(Error::shape("linear", "x", "(N, in) and w (out, in)", x.shape()));
     };
-    if width != expected || width * out == 0 {
+    if out * expected == 0 {
+        return Err(Error::shape("linear", "w", "(out, in), neither of them 0", w.shape()));
+    }
+    if width != expected {
         return Err(Error::shape("linear", "x", format!("(N, {expected})"), x.shape()));
     }
     if let Some(b) = b {

@@ -3,18 +3,19 @@ use rftm_tensor::{Element, Error, Result, Tensor};
 use crate::{Backward, NodeId, Sink, Tape, Var};
 
 /// `y = loss + sum_i weight_i term_i` over the terms that modules asked for with [`Tape::penalise`] since the tape was
-/// last empty; without any it is `loss` itself. The terms are used up.
+/// last empty; without any it is `loss` itself. The terms are used up, unless this fails.
 ///
 /// # Errors
 /// If the loss or a term is not a single number.
-pub fn penalised<E: Element>(tape: &mut Tape<E>, mut loss: Var<E>) -> Result<Var<E>> {
+pub fn penalised<E: Element>(tape: &mut Tape<E>, loss: Var<E>) -> Result<Var<E>> {
     // Taken out and put back, so that the next step finds the memory of the list.
     let mut terms = std::mem::take(&mut tape.penalties);
-    for (weight, term) in terms.drain(..) {
-        loss = add_scaled(tape, &loss, &term, weight)?;
+    let sum = terms.iter().try_fold(loss, |loss, (weight, term)| add_scaled(tape, &loss, term, *weight));
+    if sum.is_ok() {
+        terms.clear();
     }
     tape.penalties = terms;
-    Ok(loss)
+    sum
 }
 
 /// `y = a + factor b` for scalars.

@@ -106,6 +106,9 @@ impl<E: Element> PackedLinear<E> {
         let &[outputs, inputs] = weight.dims() else {
             return Err(Error::shape("packed linear", "the weight", "(out, in)", weight.shape()));
         };
+        if outputs * inputs == 0 {
+            return Err(Error::shape("packed linear", "the weight", "(out, in), neither of them 0", weight.shape()));
+        }
         bias.expect_shape("packed linear", "the bias", [outputs])?;
         let weight = Dense { data: weight.data(), lanes: outputs, depth: inputs, lane_stride: inputs, depth_stride: 1 };
         Ok(Self { weight: Packed::new(&weight), inputs, bias: bias.clone() })
