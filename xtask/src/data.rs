@@ -32,15 +32,14 @@ pub(crate) fn run(command: &cli::Data) -> Result<ExitCode> {
 
 /// The folders to look into, the one the user named first.
 pub(crate) fn search_path(origin: &Origin, data: Option<&Path>) -> SearchPath {
-    SearchPath::new(data.map(|folder| origin.resolve(folder)).as_deref())
+    SearchPath::new(data, origin.folder())
 }
 
 /// Loads a data set, after downloading it if it is not there and may be.
 pub(crate) fn obtain(id: DatasetId, path: &SearchPath, download: Download) -> Result<Dataset> {
     match load(id, path) {
         Err(Error::NotFound { .. }) if download == Download::IfMissing => {
-            tell!("{id} is not here; fetching it into {}", path.first().display());
-            fetch_one(id, path.first())?;
+            fetch_missing(id, path)?;
             Ok(load(id, path)?)
         }
         loaded => Ok(loaded?),
@@ -49,14 +48,20 @@ pub(crate) fn obtain(id: DatasetId, path: &SearchPath, download: Download) -> Re
 
 /// MNIST where it is found or can be fetched, otherwise glyphs; says why.
 pub(crate) fn for_a_look(path: &SearchPath, download: Download) -> Result<DatasetId> {
-    match obtain(DatasetId::Mnist, path, download) {
-        Ok(_) => Ok(DatasetId::Mnist),
-        Err(error) if matches!(error.downcast_ref(), Some(Error::NotFound { .. } | Error::Download { .. })) => {
-            tell!("{error}\nSo this is a look at the built-in glyphs instead of MNIST.\n");
-            Ok(DatasetId::Glyphs)
-        }
-        Err(error) => Err(error),
-    }
+    let id = DatasetId::Mnist;
+    let why = match load(id, path) {
+        Ok(_) => return Ok(id),
+        Err(error @ Error::NotFound { .. }) if download == Download::Never => error.into(),
+        Err(Error::NotFound { .. }) => match fetch_missing(id, path) {
+            Ok(()) => return Ok(id),
+            // Without a network, or where nothing can be written.
+            Err(error) => error,
+        },
+        // It is there, and something is wrong with it.
+        Err(error) => return Err(error.into()),
+    };
+    tell!("{}\nSo this is a look at the built-in glyphs instead of MNIST.\n", crate::chain(&why));
+    Ok(DatasetId::Glyphs)
 }
 
 fn fetch_all(names: &[DatasetId], folder: &Path) -> Result<ExitCode> {
@@ -70,6 +75,11 @@ fn fetch_all(names: &[DatasetId], folder: &Path) -> Result<ExitCode> {
         }
     }
     Ok(code)
+}
+
+fn fetch_missing(id: DatasetId, path: &SearchPath) -> Result<()> {
+    tell!("{id} is not here; fetching it into {}", path.first().display());
+    fetch_one(id, path.first())
 }
 
 fn fetch_one(id: DatasetId, folder: &Path) -> Result<()> {

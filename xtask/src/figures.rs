@@ -58,8 +58,9 @@ pub(crate) fn run(
 ) -> Result<ExitCode> {
     check(arguments)?;
     let origin = Origin::leave()?;
-    let trial = arguments.max_epochs.is_some();
-    let out = origin.or_default(arguments.out.as_ref(), if trial { LOOK } else { RESULTS });
+    // As many epochs as the protocol has are no trial.
+    let trial = arguments.max_epochs.map(usize::from).filter(|&epochs| epochs != catalogue.protocol.train.max_epochs);
+    let out = origin.or_default(arguments.out.as_ref(), if trial.is_some() { LOOK } else { RESULTS });
     let weights = weights(&out);
     let (ledger, torn) = Ledger::read(&out)?;
     torn.iter().for_each(|torn| tell!("warning: {torn}"));
@@ -69,7 +70,7 @@ pub(crate) fn run(
         catalogue,
         ledger: &ledger,
         subject: Subject::default(),
-        max_epochs: arguments.max_epochs.map(usize::from),
+        max_epochs: trial,
         out: &out,
         weights: &weights,
         parallelism: Parallelism::new(arguments.jobs.get(), arguments.threads.map(usize::from), host.cores),

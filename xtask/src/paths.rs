@@ -32,9 +32,14 @@ impl Origin {
         Ok(Self { folder: Some(here) })
     }
 
+    /// That folder; empty where it is the current one.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.as_deref().unwrap_or(Path::new(""))
+    }
+
     /// A folder as the user named it.
     pub(crate) fn resolve(&self, path: &Path) -> PathBuf {
-        self.folder.as_ref().map_or_else(|| path.to_owned(), |folder| folder.join(path))
+        self.folder().join(path)
     }
 
     /// A folder that the user may have named, or the default, which is relative to the root.

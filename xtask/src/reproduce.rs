@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result};
 use rftm_data::DatasetId;
 use rftm_experiments::{
-    Catalogue, Cell, Estimator, Host, Ledger, Parallelism, Plan, RealRunner, Run, Scope, Selection, Summary, Workplace,
-    duration, row_of, terminal_text, verify, write_report,
+    Catalogue, Cell, Estimator, Host, Ledger, Parallelism, Plan, RealRunner, Record, Run, Scope, Selection, Summary,
+    Workplace, duration, ledger_path, row_of, terminal_text, unplaced, verify, write_report,
 };
 
 use crate::cli::Reproduce;
@@ -63,11 +63,14 @@ pub(crate) fn run(arguments: &Reproduce) -> Result<ExitCode> {
         let Parallelism { jobs, threads } = parallelism;
         tell!("warning: {jobs} jobs of {threads} threads on {} cores slow each other down", host.cores);
     }
+    // A smoke run that finds everything done would show nothing, so it clears its folder.
+    let begins_anew = arguments.quick && arguments.out.is_none();
     if arguments.dry_run {
-        return dry_run(&catalogue, &plan, &out, parallelism, &host);
+        let (ledger, torn) = if begins_anew { Default::default() } else { Ledger::read(&out)? };
+        torn.iter().for_each(|torn| tell!("warning: {torn}"));
+        return dry_run(&catalogue, &plan, &ledger, &out, parallelism, &host);
     }
-    if arguments.quick && arguments.out.is_none() && out.exists() {
-        // A smoke run that finds everything done would show nothing.
+    if begins_anew && out.exists() {
         fs::remove_dir_all(&out).with_context(|| format!("cannot clear {}", out.display()))?;
     }
     let (ledger, _) = Ledger::read(&out)?;
@@ -133,10 +136,15 @@ fn default_out(arguments: &Reproduce, catalogue: &Catalogue, plan: &Plan) -> &'s
     }
 }
 
-fn dry_run(catalogue: &Catalogue, plan: &Plan, out: &Path, parallelism: Parallelism, host: &Host) -> Result<ExitCode> {
-    let (ledger, torn) = Ledger::read(out)?;
-    torn.iter().for_each(|torn| tell!("warning: {torn}"));
-    let estimator = Estimator::new(&catalogue.protocol, &ledger, &host.cpu, parallelism.threads);
+fn dry_run(
+    catalogue: &Catalogue,
+    plan: &Plan,
+    ledger: &Ledger,
+    out: &Path,
+    parallelism: Parallelism,
+    host: &Host,
+) -> Result<ExitCode> {
+    let estimator = Estimator::new(&catalogue.protocol, ledger, &host.cpu, parallelism.threads);
     let waiting: Vec<_> = plan.cells.iter().filter(|(key, _)| ledger.finished(key).is_none()).collect();
     let line = |(key, cell): &(_, Cell)| {
         format!("{key}  {cell}, {}: about {}\n", cell.reading(), duration(estimator.seconds(cell)))
@@ -181,7 +189,17 @@ fn show(catalogue: &Catalogue, plan: &Plan, out: &Path) -> Result<()> {
     }
     // The page shows these tables, and the bars of one of its figures are their cells.
     crate::report::figures(catalogue, &ledger, out)?;
-    print(&format!("\n{}", terminal_text(catalogue, &ledger, &Scope::Cells(rows))))
+    print(&format!("\n{}", terminal_text(catalogue, &ledger, &Scope::Cells(rows))))?;
+    let ran = |record: &&&Record| plan.cells.iter().any(|(key, _)| *key == record.key);
+    let absent = unplaced(catalogue, &ledger).iter().filter(ran).count();
+    if absent > 0 {
+        tell!(
+            "{absent} of these cells enter no table, since their experiment trains for another number of epochs; \
+             {} has their results",
+            ledger_path(out).display()
+        );
+    }
+    Ok(())
 }
 
 fn is_sound(out: &Path) -> Result<bool> {

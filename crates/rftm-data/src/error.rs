@@ -116,10 +116,12 @@ pub enum Error {
         value: f32,
     },
     /// The values do not fill whole samples, or there are none.
-    #[error("{values} values do not make one or more samples of shape {shape:?}")]
+    #[error("{values} values do not make {} of shape {shape:?}", some(*samples))]
     Shape {
         /// Values given.
         values: usize,
+        /// How many samples they should make, if that is known.
+        samples: Option<usize>,
         /// Shape of one sample.
         shape: Vec<usize>,
     },
@@ -248,8 +250,14 @@ impl Error {
     }
 }
 
+fn some(samples: Option<usize>) -> String {
+    samples.map_or_else(|| "one or more samples".to_owned(), |samples| format!("{samples} samples"))
+}
+
 fn replace(of: Option<DatasetId>) -> String {
-    of.map_or_else(String::new, |id| format!(". `cargo xtask data fetch {id}` replaces a damaged file"))
+    of.map_or_else(String::new, |id| {
+        format!(". `cargo xtask data fetch {id}` replaces a damaged file (with --data FOLDER the one in that folder)")
+    })
 }
 
 fn not_found(id: DatasetId, files: &[String], archive: Option<&str>, places: &[Place]) -> String {

@@ -37,10 +37,10 @@ pub fn hold_out(dataset: &Arc<Dataset>, class: u8, scaling: Scaling, split_seed:
     }
     // A data set of one's own may be wrong, and the subsets do not look again.
     for split in [&dataset.train, &dataset.test] {
-        let shape = vec![split.len(), dataset.channels, dataset.height, dataset.width];
-        let size = shape.iter().try_fold(1_usize, |size, &side| size.checked_mul(side));
-        if shape[1..].contains(&0) || size != Some(split.pixels.len()) {
-            return Err(Error::Shape { values: split.pixels.len(), shape });
+        let (samples, shape) = (split.len(), vec![dataset.channels, dataset.height, dataset.width]);
+        let size = shape.iter().try_fold(samples, |size, &side| size.checked_mul(side));
+        if shape.contains(&0) || size != Some(split.pixels.len()) {
+            return Err(Error::Shape { values: split.pixels.len(), samples: Some(samples), shape });
         }
     }
     let need = |count: usize, needed: usize, what| {
@@ -160,19 +160,21 @@ mod tests {
 
     #[test]
     fn pixels_that_are_not_those_of_the_labels_are_an_error() {
-        let check = |change: &dyn Fn(&mut Dataset), values: usize, shape: [usize; 4]| {
+        let check = |change: &dyn Fn(&mut Dataset), values: usize, samples: usize, shape: [usize; 3]| {
             let mut dataset = testing::dataset(&labels(&[5, 5]), &labels(&[1, 1]));
             change(&mut dataset);
             match hold_out(&Arc::new(dataset), 0, Scaling::Unit, SPLIT_SEED, true) {
-                Err(Error::Shape { values: v, shape: s }) => assert_eq!((v, &s[..]), (values, &shape[..])),
+                Err(Error::Shape { values: v, samples: n, shape: s }) => {
+                    assert_eq!((v, n, &s[..]), (values, Some(samples), &shape[..]));
+                }
                 other => panic!("{other:?}"),
             }
         };
-        check(&|it| it.train.pixels.truncate(39), 39, [10, 1, 2, 2]);
-        check(&|it| it.train.pixels.extend([0; 40]), 80, [10, 1, 2, 2]);
-        check(&|it| it.test.pixels.clear(), 0, [2, 1, 2, 2]);
-        check(&|it| it.height = 0, 40, [10, 1, 0, 2]);
-        check(&|it| (it.height, it.width) = (usize::MAX, usize::MAX), 40, [10, 1, usize::MAX, usize::MAX]);
+        check(&|it| it.train.pixels.truncate(39), 39, 10, [1, 2, 2]);
+        check(&|it| it.train.pixels.extend([0; 40]), 80, 10, [1, 2, 2]);
+        check(&|it| it.test.pixels.clear(), 0, 2, [1, 2, 2]);
+        check(&|it| it.height = 0, 40, 10, [1, 0, 2]);
+        check(&|it| (it.height, it.width) = (usize::MAX, usize::MAX), 40, 10, [1, usize::MAX, usize::MAX]);
     }
 
     #[test]

@@ -153,7 +153,7 @@ impl Rows {
     pub fn new(values: Vec<f32>, shape: Vec<usize>) -> Result<Self> {
         let features = shape.iter().try_fold(1_usize, |product, &size| product.checked_mul(size)).unwrap_or(0);
         if features == 0 || values.is_empty() || !values.len().is_multiple_of(features) {
-            return Err(Error::Shape { values: values.len(), shape });
+            return Err(Error::Shape { values: values.len(), samples: None, shape });
         }
         match values.iter().position(|value| !value.is_finite()) {
             Some(at) => Err(Error::NonFinite { row: at / features, column: at % features, value: values[at] }),
@@ -231,7 +231,10 @@ mod tests {
         ));
         for (values, shape) in [(5, vec![2]), (0, vec![2]), (4, vec![0]), (4, vec![usize::MAX, 2])] {
             let error = Rows::new(vec![0.0; values], shape.clone()).unwrap_err();
-            assert!(matches!(&error, Error::Shape { values: v, shape: s } if *v == values && *s == shape), "{error}");
+            assert!(
+                matches!(&error, Error::Shape { values: v, samples: None, shape: s } if *v == values && *s == shape),
+                "{error}"
+            );
         }
     }
 }

@@ -29,11 +29,14 @@ pub(crate) struct Files {
 }
 
 impl SearchPath {
-    /// The folder given with `--data` if there is one, then `$RFTM_DATA` if it is set, then `data`.
+    /// The folder given with `--data` if there is one, then `$RFTM_DATA` if it is set, then `data`. What the user named is meant
+    /// from the folder `origin`, which is empty for the current one.
     #[must_use]
-    pub fn new(flag: Option<&Path>) -> Self {
-        let variable = std::env::var_os("RFTM_DATA").filter(|value| !value.is_empty()).map(PathBuf::from);
-        let named = [(flag.map(Path::to_owned), "--data"), (variable, "$RFTM_DATA"), (Some("data".into()), "default")];
+    pub fn new(flag: Option<&Path>, origin: &Path) -> Self {
+        let variable = std::env::var_os("RFTM_DATA").filter(|value| !value.is_empty());
+        let flag = flag.map(|folder| origin.join(folder));
+        let variable = variable.map(|folder| origin.join(folder));
+        let named = [(flag, "--data"), (variable, "$RFTM_DATA"), (Some("data".into()), "default")];
         let folders = named.into_iter().filter_map(|(folder, origin)| Some((folder?, origin.to_owned()))).collect();
         Self { folders }
     }
@@ -110,11 +113,13 @@ mod tests {
 
     #[test]
     fn the_flag_comes_first_and_data_last() {
-        let path = SearchPath::new(Some(Path::new("elsewhere")));
-        assert_eq!(path.first(), Path::new("elsewhere"));
+        let (here, elsewhere) = (Path::new(""), Path::new("elsewhere"));
+        let path = SearchPath::new(Some(elsewhere), here);
+        assert_eq!(path.first(), elsewhere);
         assert_eq!(path.folders[0].1, "--data");
         assert_eq!(path.folders.last().unwrap(), &(PathBuf::from("data"), "default".to_owned()));
-        assert_ne!(SearchPath::new(None).first(), Path::new("elsewhere"));
+        assert_ne!(SearchPath::new(None, here).first(), elsewhere);
+        assert_eq!(SearchPath::new(Some(elsewhere), Path::new("/work")).first(), Path::new("/work/elsewhere"));
     }
 
     #[test]

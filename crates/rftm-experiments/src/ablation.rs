@@ -39,7 +39,7 @@ pub(crate) fn document(
     let (mut sections, mut csv) = (Vec::new(), empty_csv());
     for (id, variant) in groups {
         let Some(dataset) = catalogue.protocol.dataset(id) else { continue };
-        let classes = Maker { book, definition, dataset, variant }.classes();
+        let classes = Maker { book, definition, dataset, variant }.classes(scope);
         sections.extend(beside_the_paper(catalogue, dataset, variant, &classes));
         sections.push(over_seeds(definition, dataset, variant, &classes));
         classes.iter().for_each(|class| class.csv(dataset, variant, &mut csv));
@@ -97,8 +97,10 @@ struct Numbers {
 }
 
 impl<'a> Maker<'a> {
-    fn classes(&self) -> Vec<Class<'a>> {
-        self.definition.classes(self.dataset.id).iter().map(|&label| self.class(label)).collect()
+    fn classes(&self, scope: &Scope) -> Vec<Class<'a>> {
+        let arm = |label, arm| (self.dataset.id, Variant { arm, ..self.variant }, label, KIND);
+        let wanted = |label: &&u8| self.definition.arms.iter().any(|&one| scope.has(&arm(**label, one)));
+        self.definition.classes(self.dataset.id).iter().filter(wanted).map(|&label| self.class(label)).collect()
     }
 
     fn class(&self, label: u8) -> Class<'a> {

@@ -39,6 +39,12 @@ pub enum Error {
         /// What the parser found.
         message: String,
     },
+    /// A ledger where a folder to write into is wanted.
+    #[error("{} is named as a ledger is; results go into a folder, so name the one it lies in", path.display())]
+    NotAFolder {
+        /// What was named.
+        path: PathBuf,
+    },
     /// A ledger that was named but is not there.
     #[error("there is no ledger at {}; name a results folder, or the ledger.jsonl in it", path.display())]
     NoLedger {
@@ -52,7 +58,10 @@ pub enum Error {
         path: PathBuf,
     },
     /// A damaged file of per-sample scores.
-    #[error("{}: not a score file ({message}); remove it and run its cell again", path.display())]
+    #[error(
+        "{}: not a score file ({message}); restore it from git, or take its cell's line out of the ledger and run the \
+         cell again", path.display()
+    )]
     Scores {
         /// The score file.
         path: PathBuf,

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use rftm_data::DatasetId;
 use rftm_models::ModelKind;
 
 use crate::arm::Arm;
@@ -15,27 +14,39 @@ use crate::paper::MeanStd;
 use crate::protocol::DatasetProtocol;
 use crate::record::Metric;
 use crate::render::{dash, listed, mean_std, number, numbered, reading, variant_fields};
-use crate::table::row_of;
+use crate::table::{Scope, is_current, row_of};
 
-/// Every cell that was run under several readings; none if there is no such cell.
-pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &Ledger) -> Option<Document> {
+/// Every cell that was run under several readings, or with several of the definition's arms; none if there is no such cell.
+pub(crate) fn document(
+    catalogue: &Catalogue,
+    definition: &Definition,
+    ledger: &Ledger,
+    scope: &Scope,
+) -> Option<Document> {
     let (mut sections, mut csv) = (Vec::new(), empty_csv());
     for dataset in &catalogue.protocol.datasets {
-        // Of a data set that the definition does not run, whatever was run elsewhere under several readings; but arms are asked of
-        // the definition's own data sets only.
-        let models = match definition.datasets.contains(&dataset.id) {
-            true => &definition.models[..],
-            false if definition.arms == [Arm::Full] => &ModelKind::ALL,
-            false => continue,
+        let usual = Catalogue::shown(dataset, catalogue.variant(definition));
+        // Readings concern all models, and stand here whichever definition ran them; arms are of one model.
+        let by_arm = definition.arms != [Arm::Full];
+        let models = if by_arm { &definition.models[..] } else { &ModelKind::ALL };
+        let asked = |variant: Variant| {
+            let is_reading = variant.arm == Arm::Full && variant != usual;
+            definition.arms.contains(&variant.arm) && !(by_arm && is_reading)
         };
-        let readings = readings(catalogue, definition, models, ledger, dataset.id);
-        let cells = cells(Book { catalogue, ledger }, models, dataset, &readings);
+        let readings = readings(catalogue, ledger, dataset, models, asked);
+        let mut cells = cells(Book { catalogue, ledger }, models, dataset, &readings);
+        // A run's own cells: those of which it ran more than what Table 1 shows anyway.
+        let ran = |cell: &Case| {
+            let other = |&&reading: &&Variant| reading != usual;
+            readings.iter().filter(other).any(|&reading| scope.has(&(dataset.id, reading, cell.class, cell.kind)))
+        };
+        cells.retain(ran);
         if cells.is_empty() {
             continue;
         }
-        let usual = Catalogue::shown(dataset, catalogue.variant(definition));
         sections.push(values(dataset, usual, &readings, &cells));
-        sections.push(distances(dataset, usual, &readings, &cells));
+        // None where all but one have failed.
+        sections.extend(Some(distances(dataset, usual, &readings, &cells)).filter(|it| !it.grid.rows.is_empty()));
         cells.iter().for_each(|cell| cell.csv(dataset, &readings, &mut csv));
     }
     (!sections.is_empty()).then(|| Document {
@@ -47,23 +58,24 @@ pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &
     })
 }
 
-/// The readings under which the ledger has these models with the definition's arms, trained to the end, of a data set.
+/// The readings under which the ledger has these models, trained to the end, of a data set.
 fn readings(
     catalogue: &Catalogue,
-    definition: &Definition,
-    models: &[ModelKind],
     ledger: &Ledger,
-    id: DatasetId,
+    dataset: &DatasetProtocol,
+    models: &[ModelKind],
+    asked: impl Fn(Variant) -> bool,
 ) -> Vec<Variant> {
     let trained = catalogue.protocol.train.max_epochs;
-    let of_set = ledger.records().map(|record| row_of(&record.cell)).filter(|row| row.0 == id);
-    let asked = of_set.filter(|&(_, variant, _, kind)| {
-        models.contains(&kind) && definition.arms.contains(&variant.arm) && variant.max_epochs == trained
-    });
-    asked.map(|row| row.1).collect::<BTreeSet<_>>().into_iter().collect()
+    let current =
+        ledger.records().filter(|record| record.cell.dataset == dataset.id && is_current(catalogue, dataset, record));
+    let rows = current.map(|record| row_of(&record.cell));
+    let rows =
+        rows.filter(|&(_, variant, _, kind)| models.contains(&kind) && variant.max_epochs == trained && asked(variant));
+    rows.map(|row| row.1).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// A cell that has results under at least two readings.
+/// A cell that was run under at least two readings.
 struct Case {
     class: u8,
     name: String,
@@ -71,6 +83,8 @@ struct Case {
     seed: u64,
     metrics: [Values; 3],
     keys: Vec<Option<Key>>,
+    failed: Vec<bool>,
+    failures: Vec<(Cell, String)>,
     warnings: Vec<(Cell, String)>,
 }
 
@@ -105,16 +119,23 @@ fn cells(book: Book<'_>, models: &[ModelKind], dataset: &DatasetProtocol, readin
                     .map(|&variant| book.sample(dataset, class, kind, variant, &[seed]))
                     .collect::<Vec<_>>();
                 let keys: Vec<Option<Key>> = samples.iter().map(|sample| sample.keys().pop()).collect();
-                // A model without a memory has one key for two readings, and that is one result.
-                if keys.iter().flatten().collect::<BTreeSet<_>>().len() < 2 {
-                    continue;
-                }
+                let failed = samples.iter().map(|sample| !sample.failures.is_empty()).collect();
                 let metrics = Metric::ALL.map(|metric| Values {
                     paper: book.catalogue.paper.get(dataset.id, class, kind, metric),
                     ours: samples.iter().map(|sample| sample.of(seed, metric)).collect(),
                 });
-                let warnings = samples.into_iter().flat_map(|sample| sample.warnings).collect();
-                cases.push(Case { class, name: name.clone(), kind, seed, metrics, keys, warnings });
+                // A model without a memory has one key for two readings, and that is one result.
+                let (mut ended, mut seen) = (samples, BTreeSet::new());
+                ended.retain(|sample| {
+                    let of_failure = || sample.failures.first().map(|(cell, _)| cell.key());
+                    sample.keys().pop().or_else(of_failure).is_some_and(|key| seen.insert(key))
+                });
+                if ended.len() < 2 {
+                    continue;
+                }
+                let failures = ended.iter().flat_map(|sample| sample.failures.clone()).collect();
+                let warnings = ended.into_iter().flat_map(|sample| sample.warnings).collect();
+                cases.push(Case { class, name: name.clone(), kind, seed, metrics, keys, failed, failures, warnings });
             }
         }
     }
@@ -133,15 +154,20 @@ fn values(dataset: &DatasetProtocol, usual: Variant, readings: &[Variant], cells
             row.push(values.paper.map_or_else(dash, mean_std).into());
             for (place, nearest) in values.nearest().into_iter().enumerate() {
                 let distance = values.distance(place).map(|distance| format!(" ({distance:+.2})")).unwrap_or_default();
-                let text = values.ours[place].map_or_else(dash, |ours| format!("{ours:.2}{distance}"));
+                let text = match values.ours[place] {
+                    Some(ours) => format!("{ours:.2}{distance}"),
+                    None if cell.failed[place] => "failed".to_owned(),
+                    None => dash(),
+                };
                 row.push(Entry::new(text, nearest));
             }
             let keys = cell.keys.iter().flatten().cloned().collect();
             rows.push(GridRow::new(row, keys));
         }
     }
+    let failures: Vec<_> = cells.iter().flat_map(|cell| cell.failures.iter().cloned()).collect();
     let warnings: Vec<_> = cells.iter().flat_map(|cell| cell.warnings.iter().cloned()).collect();
-    let notes = listed("Warnings", &warnings).into_iter().collect();
+    let notes = [listed("Failed", &failures), listed("Warnings", &warnings)].into_iter().flatten().collect();
     Section { heading: dataset.title.clone(), caution: None, grid: Grid { columns, rows }, notes }
 }
 

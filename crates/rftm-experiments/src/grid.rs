@@ -92,9 +92,7 @@ impl Section {
             text += &line(row.entries.iter().map(cell).collect());
         }
         text += "\\bottomrule\n\\end{longtable}\n";
-        self.caution.iter().chain(&self.notes).for_each(|note| {
-            let _ = writeln!(text, "\\noindent {}\n", latex(note));
-        });
+        self.caution.iter().chain(&self.notes).for_each(|note| text += &paragraph(note));
         text
     }
 }
@@ -230,6 +228,17 @@ impl Grid {
     }
 }
 
+/// A note as LaTeX, its lines that begin with a dash as a list.
+fn paragraph(note: &str) -> String {
+    let (items, text): (Vec<&str>, Vec<&str>) = note.lines().partition(|line| line.starts_with("- "));
+    let mut out = format!("\\noindent {}\n", latex(text.join("\n").trim_end()));
+    if !items.is_empty() {
+        let items: String = items.iter().map(|item| format!("\\item {}\n", latex(&item[2..]))).collect();
+        let _ = write!(out, "\\begin{{itemize}}\n{items}\\end{{itemize}}\n");
+    }
+    out + "\n"
+}
+
 /// Text as LaTeX: what is special there is escaped; code spans lose their ticks.
 fn latex(text: &str) -> String {
     let mut code = false;
@@ -284,6 +293,15 @@ mod tests {
         let mut csv = Csv::new(&["a", "b"]);
         csv.line(&["one, two".to_owned(), "say \"no\"".to_owned()]);
         assert_eq!(csv.text, "a,b\n\"one, two\",\"say \"\"no\"\"\"\n");
+    }
+
+    #[test]
+    fn a_list_in_a_note_is_a_list_in_latex() {
+        assert_eq!(
+            paragraph("Failed:\n\n- a_b: c\n- d"),
+            "\\noindent Failed:\n\\begin{itemize}\n\\item a\\_b: c\n\\item d\n\\end{itemize}\n\n"
+        );
+        assert_eq!(paragraph("Note."), "\\noindent Note.\n\n");
     }
 
     #[test]

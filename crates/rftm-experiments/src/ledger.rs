@@ -169,16 +169,20 @@ fn parse(bytes: &[u8], path: &Path) -> Result<(Ledger, Tail)> {
 
 /// A results folder locked against other writers. The lock ends with the process, however it ends.
 #[derive(Debug)]
-pub(crate) struct Lock {
+pub struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Takes the lock of `out`, which is created if need be.
+    /// Takes the lock of the folder `out`, which is created if need be.
     ///
     /// # Errors
-    /// [`Error::Locked`] if another process has it, [`Error::Io`] if the folder cannot be written.
-    pub(crate) fn take(out: &Path) -> Result<Self> {
+    /// [`Error::Locked`] if another process has it, [`Error::NotAFolder`] if `out` is named as a ledger is, [`Error::Io`] if the
+    /// folder cannot be written.
+    pub fn take(out: &Path) -> Result<Self> {
+        if ledger_path(out) == out {
+            return Err(Error::NotAFolder { path: out.to_owned() });
+        }
         files::ensure_writable(out)?;
         let path = out.join(LOCK_FILE);
         let file = OpenOptions::new().create(true).append(true).open(&path).at("open the lock file", &path)?;
@@ -198,6 +202,8 @@ pub struct LedgerWriter {
     ledger: Ledger,
     file: File,
     path: PathBuf,
+    /// Where the last whole line ends, if half a line stands behind it that could not be taken back.
+    torn_at: Option<u64>,
     _lock: Lock,
 }
 
@@ -227,7 +233,7 @@ impl LedgerWriter {
                 Some(torn)
             }
         };
-        Ok((Self { ledger, file, path, _lock: lock }, torn))
+        Ok((Self { ledger, file, path, torn_at: None, _lock: lock }, torn))
     }
 
     /// What the ledger holds, the lines appended since included.
@@ -239,18 +245,62 @@ impl LedgerWriter {
     /// Appends one line and waits until it is on the disk.
     ///
     /// # Errors
-    /// [`Error::Io`] if that fails (the disk is full); the ledger is then as before.
+    /// [`Error::Io`] if that fails (the disk is full). The ledger is then as before; where not even that can be had, half a line
+    /// stands at its end, behind which nothing is appended.
     pub fn append(&mut self, record: Record) -> Result<()> {
+        if let Some(whole) = self.torn_at {
+            self.file.set_len(whole).at("take half a line back from the ledger", &self.path)?;
+            self.torn_at = None;
+        }
         let mut line = serde_json::to_vec(&record).map_err(io::Error::from).at("append to the ledger", &self.path)?;
         line.push(b'\n');
         let before = self.file.metadata().at("append to the ledger", &self.path)?.len();
         let written = self.file.write_all(&line).and_then(|()| self.file.sync_data());
-        if written.is_err() {
-            // Take half a line back, so that what is there stays readable; if even that fails it is a torn line.
-            let _ = self.file.set_len(before);
+        // Take half a line back, so that what is there stays readable; if even that fails it is a torn last line, and has to
+        // stay the last.
+        if written.is_err() && self.file.set_len(before).is_err() {
+            self.torn_at = Some(before);
         }
         written.at("append to the ledger", &self.path)?;
         self.ledger.push(record);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::Catalogue;
+    use crate::environment::Host;
+    use crate::record::Outcome;
+    use rftm_models::ModelKind;
+
+    fn record() -> Record {
+        let catalogue = Catalogue::builtin().unwrap();
+        let dataset = catalogue.protocol.dataset(rftm_data::DatasetId::Mnist).unwrap();
+        let variant = catalogue.variant(catalogue.definition("table1").unwrap());
+        let cell = catalogue.cell(dataset, 0, ModelKind::Ae, 1997, variant);
+        let outcome = Outcome::Failed { error: "the loss exploded".to_owned() };
+        Record { key: cell.key(), cell, outcome, environment: Host::detect(Path::new(".")).now(1, 1) }
+    }
+
+    #[test]
+    fn nothing_is_appended_behind_half_a_line_that_cannot_be_taken_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut writer, _) = LedgerWriter::open(folder.path()).unwrap();
+        let path = ledger_path(folder.path());
+        let record = record();
+        let line = [&serde_json::to_vec(&record).unwrap()[..], b"\n"].concat();
+        writer.append(record.clone()).unwrap();
+        // A file that is open for reading can neither be written nor cut.
+        let writable = std::mem::replace(&mut writer.file, File::open(&path).unwrap());
+        writer.append(record.clone()).unwrap_err();
+        let torn = [&line[..], b"{\"key\":"].concat();
+        fs::write(&path, &torn).unwrap();
+        writer.append(record.clone()).unwrap_err();
+        assert_eq!(fs::read(&path).unwrap(), torn);
+        writer.file = writable;
+        writer.append(record).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), line.repeat(2));
     }
 }

@@ -42,7 +42,7 @@ pub use estimate::{Basis, Estimator, duration, epochs_left, side_by_side};
 pub use events::{Event, Reporter};
 pub use files::write_atomic;
 pub use grid::{Column, Content, Csv, Document, Entry, Grid, GridRow, Section};
-pub use ledger::{Ledger, LedgerWriter, TornLine, ledger_path, results_folder};
+pub use ledger::{Ledger, LedgerWriter, Lock, TornLine, ledger_path, results_folder};
 pub use merge::{Conflict, Merged, merge};
 pub use paper::{MeanStd, Paper};
 pub use plan::{Plan, Selection, Shard};

@@ -90,14 +90,15 @@ impl Pairs {
         for (metric, of_metric) in Metric::ALL.into_iter().zip(&self.0) {
             let means: Vec<f64> = of_metric.iter().filter_map(|of_class| mean(of_class)).collect();
             let Interval { mean, low, high } = interval(&means)?;
+            // One class has nothing to be drawn from.
+            let range = (classes > 1).then_some((low, high));
             let ahead = of_metric.iter().flatten().filter(|difference| **difference > 0.0).count();
             row.push(format!("{mean:+.2}").into());
-            // One class has nothing to be drawn from.
-            row.push(if classes < 2 { dash().into() } else { range(low, high) });
+            row.push(range.map_or_else(|| dash().into(), as_entry));
             row.push(ahead.to_string().into());
             let mut fields = vec![dataset.to_owned(), baseline.to_string(), metric.id().to_owned()];
             fields.extend(counts.clone());
-            fields.extend([mean, low, high].map(|value| number(Some(value))));
+            fields.extend([Some(mean), range.map(|range| range.0), range.map(|range| range.1)].map(number));
             fields.push(ahead.to_string());
             csv.line(&fields);
         }
@@ -105,7 +106,7 @@ impl Pairs {
     }
 }
 
-fn range(low: f64, high: f64) -> Entry {
+fn as_entry((low, high): (f64, f64)) -> Entry {
     Entry::new(format!("{low:+.2} to {high:+.2}"), low > 0.0 || high < 0.0)
 }
 

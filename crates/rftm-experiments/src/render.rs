@@ -31,22 +31,26 @@ pub(crate) fn document(
 
 /// How to read the tables.
 fn legend(definition: &Definition) -> String {
-    let (ddof, difference) = match definition.layout {
+    let (ddof, difference, average, wins) = match definition.layout {
         Layout::Untrained => (
             "",
             "Diff is\ntrained minus untrained over the seeds of both; seeds counts the untrained networks, then the trained \
              ones.",
+            "that of the trained only where\nall of them are trained",
+            "",
         ),
         _ => (
             "; the paper does not\nsay, and with ddof 0 its deviations of three seeds would be 0.82 of ours",
             "Diff is ours minus the paper's: ✓ within\n2 of the paper's deviations plus 1 point, ✗ outside.",
+            "on both sides over the same classes",
+            " Wins: in how many of those classes.",
         ),
     };
     format!(
         "In percent, mean ± standard deviation over the seeds that are done (ours with ddof {DDOF}{ddof}). {difference}\n\
-         AVG is the mean of the rows above that have a result, on both sides over the same classes, and its ± the mean of \
+         AVG is the mean of the rows above that have a result, {average}, and its ± the mean of \
          their\nstandard deviations, as in the paper. Bold: the best of its class as printed, where all models have \
-         results of the same\nseeds; equal numbers are all best. Wins: in how many of those classes. A dash: no number. `n of m` seeds: not \
+         results of the same\nseeds; equal numbers are all best.{wins} A dash: no number. `n of m` seeds: not \
          all seeds are done."
     )
 }

@@ -14,7 +14,7 @@ use crate::{ablation, cost, evidence, paired, render, summary};
 const MAIN: &str = "table1";
 
 /// Everything that `ledger` has something for: the tables of each definition, and with [`Scope::Everything`] the averages of
-/// the main one, the paired comparison, time and size, and the evidence for each reading of the paper.
+/// the main one, the paired comparison, and time and size.
 pub fn documents(catalogue: &Catalogue, ledger: &Ledger, scope: &Scope) -> Vec<Document> {
     let whole = matches!(scope, Scope::Everything);
     let mut documents = Vec::new();
@@ -25,8 +25,7 @@ pub fn documents(catalogue: &Catalogue, ledger: &Ledger, scope: &Scope) -> Vec<D
         documents.extend(match definition.layout {
             Layout::Models | Layout::Untrained => render::document(catalogue, definition, ledger, scope),
             Layout::Ablation => ablation::document(catalogue, definition, ledger, scope),
-            Layout::Evidence if whole => evidence::document(catalogue, definition, ledger),
-            Layout::Evidence => None,
+            Layout::Evidence => evidence::document(catalogue, definition, ledger, scope),
         });
         if definition.id == MAIN && whole {
             documents.extend(paired::document(catalogue, definition, ledger));

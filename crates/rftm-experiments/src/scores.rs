@@ -160,7 +160,7 @@ mod tests {
         let packed = std::fs::read(&path).unwrap();
         std::fs::write(&path, &packed[..packed.len() / 2]).unwrap();
         let message = read_scores(folder.path(), &key()).unwrap_err().to_string();
-        assert!(message.contains("0123456789abcdef.bin.gz") && message.contains("run its cell again"), "{message}");
+        assert!(message.contains("0123456789abcdef.bin.gz") && message.contains("line out of the ledger"), "{message}");
         let uneven = Scores { scores: vec![1.0], anomalous: vec![] };
         let message = write_scores(folder.path(), &key(), &uneven).unwrap_err().to_string();
         assert!(message.contains("1 scores but 0 labels"), "{message}");

@@ -93,7 +93,7 @@ fn csv_lines(table: &Table, row: &Row, classes: usize, csv: &mut Csv) {
     }
 }
 
-/// `text` with today's summary between its two marks; none if it has no marks, or the ledger no summary.
+/// `text` with today's summary between its two marks; none if it has no marks.
 #[must_use]
 pub fn with_summary(text: &str, summary: &Document) -> Option<String> {
     let (before, rest) = text.split_once(START)?;

@@ -81,8 +81,7 @@ pub fn unplaced<'a>(catalogue: &Catalogue, ledger: &'a Ledger) -> Vec<&'a Record
 
 /// Whether the record is a cell of the definition, in any reading.
 pub(crate) fn belongs(catalogue: &Catalogue, definition: &Definition, record: &Record) -> bool {
-    let cell = &record.cell;
-    let (id, variant, class, kind) = row_of(cell);
+    let (id, variant, class, kind) = row_of(&record.cell);
     let Some(dataset) = catalogue.protocol.dataset(id) else { return false };
     let (epochs, whole) = (variant.max_epochs, catalogue.protocol.train.max_epochs);
     let as_long = if definition.is_look() {
@@ -93,10 +92,13 @@ pub(crate) fn belongs(catalogue: &Catalogue, definition: &Definition, record: &R
     let listed = definition.datasets.contains(&id)
         && definition.arms.contains(&variant.arm)
         && (definition.is_look() || definition.classes(id).contains(&class) && definition.models.contains(&kind));
-    if !as_long || !listed {
-        return false;
-    }
-    catalogue.cell(dataset, class, kind, cell.train.seed, variant).key() == record.key
+    as_long && listed && is_current(catalogue, dataset, record)
+}
+
+/// Whether the record's key is the one that its cell has today.
+pub(crate) fn is_current(catalogue: &Catalogue, dataset: &DatasetProtocol, record: &Record) -> bool {
+    let (_, variant, class, kind) = row_of(&record.cell);
+    catalogue.cell(dataset, class, kind, record.cell.train.seed, variant).key() == record.key
 }
 
 fn in_order(definition: &Definition, mut rows: Vec<(u8, ModelKind)>) -> Vec<(u8, ModelKind)> {
@@ -297,8 +299,9 @@ fn same_class(a: &Row, b: &Row) -> bool {
     a.class == b.class
 }
 
-/// The mean over the rows of `kind` that have a result of ours; the other side over the same rows. Its ± is the mean of
-/// the rows' standard deviations, as in the paper. `whole`: the classes of the definition, where not all have rows.
+/// The mean over the rows of `kind` that have a result of ours; the other side over the same rows, or none if it lacks one of
+/// them. Its ± is the mean of the rows' standard deviations, as in the paper. `whole`: the classes of the definition, where not
+/// all have rows.
 fn average(rows: &[Row], kind: ModelKind, whole: Option<usize>) -> Option<Row> {
     let of_kind: Vec<&Row> = rows.iter().filter(|row| row.model == kind).collect();
     let done: Vec<&Row> = of_kind.iter().copied().filter(|row| !row.seeds.is_empty()).collect();

@@ -43,6 +43,14 @@ pub enum Error {
         /// The digest in the ledger.
         expected: String,
     },
+    /// Another capture trains into the same folder of weights.
+    #[error(
+        "{} is held by another capture; wait for it to end, or capture into another folder with --out", path.display()
+    )]
+    Busy {
+        /// The lock file.
+        path: PathBuf,
+    },
     /// The user asked to stop; the same command goes on.
     #[error("stopped; the same command goes on where it was")]
     Stopped,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use rftm_data::{DatasetId, SearchPath, load};
-use rftm_experiments::{Catalogue, Host, Ledger, Parallelism};
+use rftm_experiments::{Catalogue, Host, Ledger, Lock, Parallelism};
 use rftm_figures::{Capture, Captured, Datasets, Error, Event, Figure, Subject, Watch, drawings, page};
 
 struct Quiet;
@@ -178,4 +178,16 @@ fn a_capture_that_is_stopped_says_so_and_writes_nothing() {
     assert!(matches!(capture.run(&[Figure::Fig5], &glyphs()), Err(Error::Stopped)));
     assert!(!paths[0].exists());
     assert_eq!(capture.work(&[Figure::Fig1]).unwrap().names().len(), 18);
+}
+
+#[test]
+fn two_captures_do_not_train_into_one_folder() {
+    let (catalogue, ledger, stop) = (Catalogue::builtin().unwrap(), Ledger::default(), AtomicBool::new(false));
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["out", "weights"].map(|name| folder.path().join(name));
+    let _other = Lock::take(&paths[1]).unwrap();
+    let error = capture(&catalogue, &ledger, &paths, &stop).run(&[Figure::Usage], &glyphs()).unwrap_err();
+    assert!(matches!(error, Error::Busy { .. }), "{error}");
+    // The bars train nothing.
+    capture(&catalogue, &ledger, &paths, &stop).run(&[Figure::Auroc], &glyphs()).unwrap();
 }

@@ -218,6 +218,10 @@ pub(crate) fn check_golden(name: &str, text: &str) {
 
 /// Keys follow the configuration, and a change there must not touch the golden tables.
 pub(crate) fn without_keys(csv: &str) -> String {
-    let cut = |line: &str| line.rsplit_once(',').map_or(line.to_owned(), |(rest, _)| rest.to_owned());
+    let has_keys = csv.lines().any(|line| line.ends_with(",key") || line.ends_with(",keys"));
+    let cut = |line: &str| match line.rsplit_once(',') {
+        Some((rest, _)) if has_keys && !line.starts_with('#') => rest.to_owned(),
+        _ => line.to_owned(),
+    };
     csv.lines().map(|line| cut(line) + "\n").collect()
 }

@@ -95,15 +95,22 @@ fn an_ablation_without_an_arm_and_readings_without_a_second_are_no_documents() {
 #[test]
 fn a_run_shows_what_belongs_to_it() {
     let ledger = ledger_of(ablation().into_iter().chain(readings()));
-    let cells = |selection: &Selection| {
+    let shown = |selection: &Selection| {
         let rows = plan(selection).cells.iter().map(|(_, cell)| rftm_experiments::row_of(cell)).collect();
-        let shown = documents(&catalogue(), &ledger, &Scope::Cells(rows));
-        shown.into_iter().map(|document| document.id).collect::<Vec<_>>()
+        documents(&catalogue(), &ledger, &Scope::Cells(rows))
     };
+    let cells = |selection: &Selection| shown(selection).into_iter().map(|document| document.id).collect::<Vec<_>>();
     let only = |id| Selection { definitions: strings(&[id]), ..Selection::default() };
     assert_eq!(cells(&Selection { datasets: vec![DatasetId::Mnist], ..only("table1") }), ["table1"]);
     assert_eq!(cells(&only("table2")), ["table1", "table2"], "the whole models are rows of Table 1");
     assert_eq!(cells(&only("untrained")), ["untrained"]);
+    let coat = shown(&Selection { classes: strings(&["coat"]), ..only("table2") });
+    let ablation = coat.iter().find(|document| document.id == "table2").unwrap().markdown();
+    assert!(ablation.contains("| 4 Coat") && !ablation.contains("| 1 Trouser"), "{ablation}");
+    let evidence = Selection { classes: strings(&["0"]), convention: Some(Convention::Text), ..only("evidence") };
+    assert_eq!(cells(&evidence), ["table1", "evidence"]);
+    let text = shown(&evidence).pop().unwrap().markdown();
+    assert!(text.contains("83.11") && !text.contains("## CIFAR"), "{text}");
 }
 
 #[test]
@@ -291,4 +298,29 @@ fn other_settings_stand_beside_the_usual_ones() {
         "{text}"
     );
     assert!(has("evidence").is_none() && has("memae-settings").is_none() && has("table1").is_some());
+}
+
+#[test]
+fn a_setting_that_failed_is_said_to_have_failed() {
+    let at = |arm| cell(DatasetId::Mnist, 0, ModelKind::MemAe, 1997, Variant { arm, ..full_variant() });
+    let whole = with(at(Arm::Full), [90.61, 20.0, 30.0]);
+    let ledger = ledger_of([whole.clone(), failed(at(Arm::Inner2000), "the loss became inf in epoch 2, step 7")]);
+    let text = found(&ledger).into_iter().find(|document| document.id == "memae-settings").unwrap().markdown();
+    assert!(text.contains(" failed |") && !text.contains("mean distance"), "{text}");
+    assert!(text.contains("Failed:\n\n- mnist class 0, memae") && text.contains("the loss became inf"), "{text}");
+    assert!(found(&ledger_of([whole])).iter().all(|document| document.id != "memae-settings"));
+}
+
+#[test]
+fn readings_and_settings_are_kept_apart() {
+    let at = |kind, variant| with(cell(DatasetId::Mnist, 0, kind, 1997, variant), [90.0, 20.0, 30.0]);
+    let text = Variant { convention: Convention::Text, ..full_variant() };
+    let found = found(&ledger_of([at(ModelKind::MemAe, full_variant()), at(ModelKind::MemAe, text)]));
+    let ids: Vec<&str> = found.iter().map(|document| document.id.as_str()).collect();
+    assert!(ids.contains(&"evidence") && !ids.contains(&"memae-settings"), "{ids:?}");
+    // A setting under another reading is a setting.
+    let unpruned = Variant { arm: Arm::NoPruning, ..text };
+    let found = self::found(&ledger_of([at(ModelKind::MemAe, full_variant()), at(ModelKind::MemAe, unpruned)]));
+    let text = found.iter().find(|document| document.id == "memae-settings").unwrap().markdown();
+    assert!(text.contains("`text`, without pruning"), "{text}");
 }

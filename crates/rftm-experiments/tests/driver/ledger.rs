@@ -144,6 +144,9 @@ fn only_one_writer_at_a_time() {
 #[test]
 fn a_file_in_place_of_the_folder_is_named() {
     let folder = tempfile::tempdir().unwrap();
+    let ledger = folder.path().join("results.jsonl");
+    let message = LedgerWriter::open(&ledger).unwrap_err().to_string();
+    assert!(message.contains("results.jsonl is named as a ledger is") && !ledger.exists(), "{message}");
     let out = folder.path().join("results");
     fs::write(&out, "not a folder").unwrap();
     let message = LedgerWriter::open(&out).unwrap_err().to_string();

@@ -1,6 +1,7 @@
 //! Plans: every cell once, every shard its part, every wrong value named.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use crate::common::{catalogue, cell, full_variant, plan, selection, strings};
 use rftm_data::DatasetId;
@@ -35,7 +36,7 @@ fn a_plan_has_every_cell_once() {
 
 #[test]
 fn the_glyphs_are_those_of_the_definition() {
-    let glyphs = rftm_data::load(DatasetId::Glyphs, &rftm_data::SearchPath::new(None)).unwrap();
+    let glyphs = rftm_data::load(DatasetId::Glyphs, &rftm_data::SearchPath::new(None, Path::new(""))).unwrap();
     let catalogue = catalogue();
     let protocol = catalogue.protocol.dataset(DatasetId::Glyphs).unwrap();
     assert_eq!((&glyphs.checksum, &glyphs.class_names), (&protocol.checksum, &protocol.classes));

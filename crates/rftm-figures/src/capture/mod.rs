@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rftm_data::{Dataset, DatasetId};
-use rftm_experiments::{Catalogue, Cell, Host, Ledger, Parallelism};
+use rftm_experiments::{Catalogue, Cell, Host, Ledger, Lock, Parallelism};
 
 use crate::error::{Error, Result};
 use crate::figure::Figure;
@@ -64,7 +64,7 @@ pub struct Capture<'a> {
     pub ledger: &'a Ledger,
     /// What the figures are about.
     pub subject: Subject,
-    /// Fewer epochs than the protocol's: other cells, for trying things out.
+    /// Another number of epochs than the protocol's: other cells, for trying things out.
     pub max_epochs: Option<usize>,
     /// The results folder.
     pub out: &'a Path,
@@ -80,7 +80,7 @@ pub struct Capture<'a> {
     pub watch: &'a dyn Watch,
 }
 
-/// The trainings that a capture still lacks.
+/// The trainings that figures take their data from. One whose weights are there, all of them, is only read.
 #[derive(Debug)]
 pub struct Work {
     /// Each with the figures that need it. Those that have begun come first: they are soon through.
@@ -190,9 +190,11 @@ impl Capture<'_> {
     /// Trains what is lacking and writes the data of `figures`. What fails stops only the figures that need it.
     ///
     /// # Errors
-    /// [`Error::Stopped`] if `stop` became true; a subject that is not in the protocol; threads that cannot be started.
+    /// [`Error::Stopped`] if `stop` became true; a subject that is not in the protocol; threads that cannot be started;
+    /// [`Error::Busy`] if another capture trains into the same folder.
     pub fn run(&self, figures: &[Figure], datasets: &Datasets) -> Result<Captured> {
         let work = self.work(figures)?;
+        let _lock = if work.jobs.is_empty() { None } else { Some(self.lock()?) };
         let mut captured = Captured { written: Vec::new(), failures: self.train(&work.jobs, datasets)? };
         for &figure in figures {
             // Without its training it would train again, and fail again.
@@ -206,6 +208,14 @@ impl Capture<'_> {
             }
         }
         Ok(captured)
+    }
+
+    /// Keeps other captures from training the same cell into the same folder.
+    fn lock(&self) -> Result<Lock> {
+        Lock::take(self.weights).map_err(|error| match error {
+            rftm_experiments::Error::Locked { path } => Error::Busy { path },
+            error => error.into(),
+        })
     }
 
     /// Writes the data of a figure; the file, if it has one of its own.
