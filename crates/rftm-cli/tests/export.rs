@@ -1,6 +1,6 @@
 //! The exported graph scores rows, windows and gaps as `rftm score` does, by onnxruntime where a Python has it:
 //! `RFTM_PYTHON` names the Python, else it is `python3`.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod common;
 
