@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(path.folders[0].1, "--data");
         assert_eq!(path.folders.last().unwrap(), &(PathBuf::from("data"), "default".to_owned()));
         assert_ne!(SearchPath::new(None, here).first(), elsewhere);
-        assert_eq!(SearchPath::new(Some(elsewhere), Path::new("/work")).first(), Path::new("/work/elsewhere"));
+        assert_eq!(SearchPath::new(Some(elsewhere), Path::new("there")).first(), Path::new("there/elsewhere"));
     }
 
     #[test]

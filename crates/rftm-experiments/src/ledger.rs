@@ -167,7 +167,7 @@ fn parse(bytes: &[u8], path: &Path) -> Result<(Ledger, Tail)> {
     Ok((ledger, tail))
 }
 
-/// A results folder locked against other writers. The lock ends with the process, however it ends.
+/// A folder of results or weights locked against other writers. The lock ends with the process, however it ends.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
