@@ -45,7 +45,7 @@ pub(crate) enum Command {
     #[command(
         after_help = "Examples:\n  cargo xtask bench                                   everything, hours on a quiet \
                             machine\n  cargo xtask bench --quick                           does it work at all?\n  cargo xtask \
-                            bench --skip-criterion -- --cases fc_ae --python python3   only the comparison of one case"
+                            bench --skip-criterion -- --append --cases fc_ae --python python3   only one case again"
     )]
     Bench(Bench),
 }
@@ -135,7 +135,7 @@ pub(crate) struct Reproduce {
     /// Folder for ledger, scores and tables [default: docs/results for --full (unless --max-epochs makes it another protocol), otherwise runs/look].
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Print the cells and how long they will take; train nothing, write nothing.
+    /// Print the cells or trainings and how long they will take; train nothing, write nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Download nothing.

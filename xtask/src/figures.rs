@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
-use rftm_experiments::{Catalogue, Host, Ledger, Parallelism};
+use rftm_experiments::{Catalogue, Host, Ledger, Parallelism, duration};
 use rftm_figures::{Capture, Error, Figure, Subject};
 
 use crate::cli::Reproduce;
@@ -82,7 +82,12 @@ pub(crate) fn run(
     if arguments.dry_run {
         let mut text: String = work.names().map(|name| name + "\n").collect();
         let count = text.lines().count();
+        let (seconds, basis) = capture.seconds(&work);
         text += &format!("trainings: {count}, less those of which {} has the weights\n", weights.display());
+        if count > 0 {
+            let Parallelism { jobs, threads } = capture.parallelism;
+            text += &format!("jobs {jobs}, threads {threads} each: about {} ({basis})\n", duration(seconds));
+        }
         print(&text)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -106,7 +111,9 @@ pub(crate) fn run(
     };
     drop(watch);
     captured.written.iter().for_each(|file| tell!("wrote {}", file.display()));
-    let drawn = crate::report::figures(catalogue, &ledger, &out);
+    // Cells may have come to the ledger meanwhile.
+    let drawn =
+        Ledger::read(&out).map_err(Into::into).and_then(|(ledger, _)| crate::report::figures(catalogue, &ledger, &out));
     if !captured.failures.is_empty() {
         tell!("these failed; the same command tries them again:");
         captured.failures.iter().for_each(|failure| tell!("  {failure}"));

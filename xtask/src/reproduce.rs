@@ -89,8 +89,8 @@ pub(crate) fn run(arguments: &Reproduce) -> Result<ExitCode> {
         Run { catalogue, plan, runner: &runner, workplace, parallelism, host, stop: &STOP, reporter: &reporter }
             .execute()?
     };
-    show(&catalogue, &plan, &workplace.out)?;
-    let sound = !arguments.quick || is_sound(&workplace.out)?;
+    let drawn = show(&catalogue, &plan, &workplace.out)?;
+    let sound = drawn && (!arguments.quick || is_sound(&workplace.out)?);
     conclude(&summary, is_look, sound)
 }
 
@@ -180,15 +180,16 @@ pub(crate) fn listen_for_stops() -> Result<()> {
     }
 }
 
-/// Writes the tables of the whole ledger, then prints those of this run's cells: who reads them may go away.
-fn show(catalogue: &Catalogue, plan: &Plan, out: &Path) -> Result<()> {
+/// Writes the tables of the whole ledger, then prints those of this run's cells: who reads them may go away. Whether all
+/// figures that have data could be drawn.
+fn show(catalogue: &Catalogue, plan: &Plan, out: &Path) -> Result<bool> {
     let (ledger, _) = Ledger::read(out)?;
     let rows = plan.cells.iter().map(|(_, cell)| row_of(cell)).collect();
     for file in write_report(catalogue, &ledger, out)? {
         tell!("wrote {}", file.display());
     }
     // The page shows these tables, and the bars of one of its figures are their cells.
-    crate::report::figures(catalogue, &ledger, out)?;
+    let drawn = crate::report::figures(catalogue, &ledger, out)?;
     print(&format!("\n{}", terminal_text(catalogue, &ledger, &Scope::Cells(rows))))?;
     let ran = |record: &&&Record| plan.cells.iter().any(|(key, _)| *key == record.key);
     let absent = unplaced(catalogue, &ledger).iter().filter(ran).count();
@@ -199,7 +200,7 @@ fn show(catalogue: &Catalogue, plan: &Plan, out: &Path) -> Result<()> {
             ledger_path(out).display()
         );
     }
-    Ok(())
+    Ok(drawn)
 }
 
 fn is_sound(out: &Path) -> Result<bool> {

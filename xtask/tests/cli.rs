@@ -179,6 +179,11 @@ fn a_smoke_run_goes_all_the_way_and_its_results_can_be_reported_again() {
     assert!(code == 0 && out.contains("2 records and 2 score files in merged"), "{out}");
     let (code, _, error) = run(folder.path(), "reproduce --dataset glyphs --class 0 --max-epochs 2 --out runs/quick");
     assert!(code == 0 && error.contains("nothing to run: all 2 cells are in the ledger"), "{error}");
+    // A figure that cannot be drawn is no success.
+    fs::create_dir_all(folder.path().join("runs/quick/figures/data")).unwrap();
+    fs::write(folder.path().join("runs/quick/figures/data/fig3.csv"), "half a li").unwrap();
+    let (code, _, error) = run(folder.path(), "reproduce --dataset glyphs --class 0 --max-epochs 2 --out runs/quick");
+    assert!(code == 1 && error.contains("error: fig3: "), "{error}");
 }
 
 /// Who starts runs again and again has to tell a cell that fails from a run that could not go on.
@@ -243,7 +248,7 @@ fn a_dry_run_of_figures_names_their_trainings() {
     let (code, out, error) = run(folder.path(), "reproduce --only figures --dry-run");
     assert_eq!(code, 0, "{error}");
     assert!(out.contains("mnist class 2, mnad, seed 1997 (") && out.contains("fig1, rftm with 512 neurons"), "{out}");
-    assert!(out.contains("trainings: 22,"), "{out}");
+    assert!(out.contains("trainings: 22,") && out.contains("each: about "), "{out}");
     let (_, out, _) = run(folder.path(), "reproduce --only fig6,fig7,usage --dry-run");
     assert!(out.contains("trainings: 1,"), "{out}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "a dry run writes nothing");

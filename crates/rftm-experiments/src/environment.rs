@@ -6,10 +6,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+/// By this file the code is told from other folders.
+const SOURCES: &str = "crates/rftm-experiments/Cargo.toml";
+
 /// The surroundings of one cell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
-    /// Git commit of the code, or "unknown" outside a repository.
+    /// Git commit of the code, or "unknown" where that is not in a repository.
     pub commit: String,
     /// Whether tracked sources differed from that commit.
     pub dirty: bool,
@@ -37,9 +40,11 @@ pub struct Host {
 }
 
 impl Host {
-    /// Looks at this machine and at the repository in `root`.
+    /// Looks at this machine and, if the code of this workspace is in `root`, at its repository.
     #[must_use]
     pub fn detect(root: &Path) -> Self {
+        // A copied program may run in the repository of something else, whose commit says nothing of the code.
+        let root = root.join(SOURCES).is_file().then_some(root);
         let commit = git(root, &["rev-parse", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
         // Only what the program is built from: the run itself changes the ledger under docs/.
         let sources =
@@ -56,8 +61,8 @@ impl Host {
     }
 }
 
-fn git(root: &Path, arguments: &[&str]) -> Option<String> {
-    let output = Command::new("git").arg("-C").arg(root).args(arguments).output().ok()?;
+fn git(root: Option<&Path>, arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").arg("-C").arg(root?).args(arguments).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
@@ -124,5 +129,22 @@ mod tests {
         let host = Host::detect(folder.path());
         assert_eq!((host.commit.as_str(), host.dirty), ("unknown", false));
         assert!(host.cores >= 1 && !host.cpu.is_empty());
+    }
+
+    #[test]
+    fn the_repository_of_something_else_says_nothing_of_the_code() {
+        let folder = tempfile::tempdir().unwrap();
+        let git = |arguments: &[&str]| git(Some(folder.path()), arguments);
+        let who = ["-c", "user.name=nobody", "-c", "user.email=nobody@example.org"];
+        let commit = [&who[..], &["commit", "--quiet", "--allow-empty", "--message", "x"]].concat();
+        if git(&["init", "--quiet"]).is_none() || git(&commit).is_none() {
+            eprintln!("skipped: git does not make repositories here");
+            return;
+        }
+        assert_eq!(Host::detect(folder.path()).commit, "unknown");
+        let manifest = folder.path().join(SOURCES);
+        std::fs::create_dir_all(manifest.parent().unwrap()).unwrap();
+        std::fs::write(manifest, "").unwrap();
+        assert_eq!(Some(Host::detect(folder.path()).commit), git(&["rev-parse", "HEAD"]));
     }
 }

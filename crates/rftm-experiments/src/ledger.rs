@@ -189,9 +189,9 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => Err(Error::Locked { path }),
-            // Some network file systems know no locks; there, keeping runs apart is up to the user.
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(Self { _file: file }),
-            Err(TryLockError::Error(error)) => Err(error).at("lock", &path),
+            // Some network file systems know no locks, and each says so by another error; there, keeping runs apart is up to
+            // the user.
+            Err(TryLockError::Error(_)) => Ok(Self { _file: file }),
         }
     }
 }

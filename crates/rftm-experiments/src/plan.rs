@@ -85,7 +85,7 @@ impl Plan {
     /// The cells that `selection` picks from the catalogue.
     ///
     /// # Errors
-    /// [`Error::Selection`] naming the flag whose value selects nothing, with what is allowed.
+    /// [`Error::Selection`] naming the flag whose value selects nothing, with what is allowed. A shard may be empty.
     pub fn new(catalogue: &Catalogue, selection: &Selection) -> Result<Self> {
         let definitions = chosen_definitions(catalogue, selection)?;
         check_listed("--dataset", &selection.datasets, &definitions, |definition| &definition.datasets)?;
@@ -116,6 +116,10 @@ impl Plan {
                     }
                 }
             }
+        }
+        if cells.is_empty() {
+            let message = "none of these has all that is chosen beside it; choose less at once".to_owned();
+            return reject("--only", list(&selection.definitions), message);
         }
         if let Some(shard) = selection.shard {
             cells = part(cells, shard, |cell| estimate::assumed_seconds(&catalogue.protocol, cell));

@@ -91,6 +91,19 @@ fn every_choice_changes_the_key_unless_it_cannot_change_the_result() {
 }
 
 #[test]
+fn what_is_chosen_apart_and_not_together_is_refused() {
+    // The one has this data set, the other this seed.
+    let none = Selection {
+        definitions: strings(&["evidence", "table2"]),
+        datasets: vec![DatasetId::Mnist],
+        seeds: vec![2015],
+        ..Selection::default()
+    };
+    let error = Plan::new(&catalogue(), &none).unwrap_err().to_string();
+    assert!(error.starts_with("--only evidence, table2: none of these has all"), "{error}");
+}
+
+#[test]
 fn keys_are_pinned() {
     // A change here orphans every recorded result: it must be deliberate, and REVISION says why.
     let full = full_variant();

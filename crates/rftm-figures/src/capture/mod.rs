@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rftm_data::{Dataset, DatasetId};
-use rftm_experiments::{Catalogue, Cell, Host, Ledger, Lock, Parallelism};
+use rftm_experiments::{Basis, Catalogue, Cell, Host, Ledger, Lock, Parallelism};
 
 use crate::error::{Error, Result};
 use crate::figure::Figure;
@@ -187,6 +187,17 @@ impl Capture<'_> {
         Ok(work)
     }
 
+    /// The seconds that `work` will probably take, and what that rests on.
+    #[must_use]
+    pub fn seconds(&self, work: &Work) -> (f64, Basis) {
+        let clock = self.clock(&work.jobs);
+        (clock.all(), clock.basis)
+    }
+
+    fn clock(&self, jobs: &[(Job, Vec<Figure>)]) -> Clock {
+        Clock::new(self, jobs.iter().map(|(job, _)| job))
+    }
+
     /// Trains what is lacking and writes the data of `figures`. What fails stops only the figures that need it.
     ///
     /// # Errors
@@ -241,7 +252,7 @@ impl Capture<'_> {
     /// there are.
     fn train(&self, jobs: &[(Job, Vec<Figure>)], datasets: &Datasets) -> Result<Vec<Failure>> {
         let (watch, parallelism) = (self.watch, self.parallelism);
-        let clock = Clock::new(self, jobs.iter().map(|(job, _)| job));
+        let clock = self.clock(jobs);
         watch.event(&Event::Begin { trainings: jobs.len(), parallelism, seconds: clock.all(), basis: clock.basis });
         let next = AtomicUsize::new(0);
         let failures = Mutex::new(BTreeMap::new());
