@@ -47,7 +47,9 @@ impl UnitConfig {
     #[must_use]
     pub fn forgotten(&self) -> usize {
         // A product such as 0.3 * 10 may come out one ulp below the whole number it stands for.
-        (self.forgetting_rate * self.capacity as f64 + 1e-9).floor() as usize
+        let forgotten = (self.forgetting_rate * self.capacity as f64 + 1e-9).floor() as usize;
+        // And one below the capacity may come out as the capacity: a rate below 1 leaves a slot.
+        forgotten.min(self.capacity.saturating_sub(1))
     }
 
     /// Checks the numbers; `part` is what errors call the unit.
@@ -204,5 +206,7 @@ mod tests {
         for (capacity, rate, forgotten) in [(50, 0.1, 5), (1000, 0.5, 500), (10, 0.3, 3), (9, 0.5, 4), (7, 0.0, 0)] {
             assert_eq!(UnitConfig::new(capacity, 1, rate).forgotten(), forgotten);
         }
+        // However near to 1 the rate is.
+        assert_eq!(UnitConfig::new(10, 1, 1.0 - 1e-11).forgotten(), 9);
     }
 }

@@ -20,7 +20,7 @@ pub struct Interval {
 /// likely; the same stream gives the same interval. Larger answers count modulo `n`.
 ///
 /// # Errors
-/// Empty or non-finite input; [`MetricError::Overflow`] where a mean is beyond the largest `f64`; [`MetricError::Argument`] unless `resamples` is at least 1 and `confidence` lies in (0, 1).
+/// Empty or non-finite input; [`MetricError::Overflow`] where a sum of the values is beyond the largest `f64`; [`MetricError::Argument`] unless `resamples` is at least 1 and `confidence` lies in (0, 1).
 pub fn bootstrap_mean(
     values: &[f64],
     resamples: usize,

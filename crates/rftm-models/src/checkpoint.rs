@@ -8,7 +8,7 @@ use rftm_nn::{Adam, Module, Moments, StateDict, StateError};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::identity::Hash;
+use crate::identity::{EMPTY_READS, Hash};
 use crate::train::{EpochReport, TrainConfig, TrainReport};
 
 /// Where a training stands, besides its tensors.
@@ -62,25 +62,26 @@ impl Position {
         self.history.len() >= config.max_epochs || self.is_out_of_patience(config)
     }
 
-    /// The report on a model that was asked for no epoch: of its weights as they were drawn.
-    pub(crate) fn untrained(self, validation_loss: f64, model: &mut dyn Module) -> TrainReport {
+    /// The report on a model that was asked for no epoch: of its weights as they were at the `start`.
+    pub(crate) fn untrained(self, validation_loss: f64, model: &mut dyn Module, start: &StateDict) -> TrainReport {
         TrainReport {
             epochs: 0,
             best_epoch: 0,
             best_validation_loss: validation_loss,
             hit_epoch_limit: false,
-            warnings: empty_reads(model),
+            warnings: empty_reads(model, start),
             history: self.history,
         }
     }
 
-    pub(crate) fn report(self, config: &TrainConfig, model: &mut dyn Module) -> TrainReport {
+    /// The report on `model` after its last epoch, whose training began with the state `start`.
+    pub(crate) fn report(self, config: &TrainConfig, model: &mut dyn Module, start: &StateDict) -> TrainReport {
         let hit_epoch_limit = !self.is_out_of_patience(config);
         let mut warnings = Vec::new();
         if hit_epoch_limit {
             warnings.push(format!("stopped by the limit of {} epochs, not by early stopping", config.max_epochs));
         }
-        warnings.extend(empty_reads(model));
+        warnings.extend(empty_reads(model, start));
         let last = self.history.last();
         TrainReport {
             epochs: self.history.len(),
@@ -104,12 +105,15 @@ impl Position {
     }
 }
 
-/// A warning for every memory that answered with nothing.
-fn empty_reads(model: &mut dyn Module) -> Vec<String> {
+/// A warning for every memory that has answered with nothing since `start`.
+fn empty_reads(model: &mut dyn Module, start: &StateDict) -> Vec<String> {
     let counters = StateDict::of(model, "").counters.into_iter();
+    let before = |name: &String| start.counters.get(name).copied().unwrap_or(0);
     counters
-        .filter(|(name, count)| name.ends_with("empty_reads") && *count > 0)
-        .map(|(name, count)| format!("{name}: {count} latents found no slot and read the zero vector"))
+        .filter(|(name, _)| name.ends_with(EMPTY_READS))
+        .map(|(name, count)| (count.saturating_sub(before(&name)), name))
+        .filter(|&(count, _)| count > 0)
+        .map(|(count, name)| format!("{name}: {count} latents found no slot and read the zero vector"))
         .collect()
 }
 

@@ -142,6 +142,7 @@ pub fn train(
 ) -> Result<TrainOutcome, Error> {
     config.check()?;
     let mut batches = Batches::new(train.len(), config.batch_size, LastRow::Drop)?;
+    check_validation(train, validation, config)?;
     let mut adam = Adam::new(AdamConfig { learning_rate: config.learning_rate, ..AdamConfig::default() })?;
     let identity = checkpoint.map(|_| identity(model, [train, validation])).transpose()?;
     let mut position = Position::start(config, [train.len(), validation.len()], identity);
@@ -153,7 +154,7 @@ pub fn train(
     if config.max_epochs == 0 {
         let (loss, mean_square) = validation_loss(model, validation, config.batch_size)?;
         let loss = bounded(loss, mean_square, 0, 0)?;
-        return Ok(TrainOutcome::Finished(position.untrained(loss, model)));
+        return Ok(TrainOutcome::Finished(position.untrained(loss, model, &start)));
     }
     let mut tape = Tape::new();
     while !position.is_over(config) {
@@ -180,9 +181,20 @@ pub fn train(
             observer.epoch(report);
         }
     }
-    let report = position.report(config, model);
+    let report = position.report(config, model, &start);
     best.apply(model)?;
     Ok(TrainOutcome::Finished(report))
+}
+
+/// Validation samples are used after a whole epoch; what is wrong with them is known before.
+fn check_validation(train: &dyn Samples, validation: &dyn Samples, config: &TrainConfig) -> Result<(), Error> {
+    Batches::new(validation.len(), config.batch_size, LastRow::Keep)?;
+    if validation.shape() == train.shape() {
+        return Ok(());
+    }
+    let problem =
+        format!("samples of shape {:?}, those to train on have shape {:?}", validation.shape(), train.shape());
+    Err(Error::Config { parameter: "validation", problem })
 }
 
 /// A loss so many times the mean square of the data (and of 1, for data that are nearly 0) has exploded: the

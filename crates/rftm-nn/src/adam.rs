@@ -34,10 +34,15 @@ impl AdamConfig {
         if !(eps >= MIN_EPS && E::from_f64(eps).is_finite()) {
             return Err(Error::invalid("adam", format!("eps {eps:e} is not a number from {MIN_EPS:e} on")));
         }
+        let step = E::from_f64(learning_rate / (1.0 - beta1));
         for (name, value) in [("beta1", beta1), ("beta2", beta2)] {
             if !(0.0..1.0).contains(&E::from_f64(value).to_f64()) {
                 return Err(Error::invalid("adam", format!("{name} {value} is not in [0, 1)")));
             }
+        }
+        // The first step is the longest.
+        if !step.is_finite() {
+            return Err(Error::invalid("adam", format!("learning_rate {learning_rate:e} is too large to step by")));
         }
         Ok(())
     }

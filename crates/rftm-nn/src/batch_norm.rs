@@ -64,7 +64,7 @@ impl<E: Element> Module<E> for BatchNorm<E> {
 
     fn infer(&self, x: Tensor<E>, _: Inference) -> Result<Tensor<E>> {
         let channels = self.running_mean.len();
-        if x.shape().rank() < 2 || x.dims().last() != Some(&channels) {
+        if channels == 0 || x.shape().rank() < 2 || x.dims().last() != Some(&channels) {
             return Err(Error::shape("batch norm", "x", format!("(N, .., {channels})"), x.shape()));
         }
         let mut inv_std = Tensor::scratch([channels]);

@@ -6,8 +6,8 @@ use rftm_tensor::{Element, Error, Result, Tensor, elementwise};
 
 use crate::Module;
 
-/// A model that only evaluates: batch normalisation is folded into the layer before it, weights are packed for the kernels,
-/// nothing can be trained.
+/// A model that only evaluates: batch normalisation is folded into the layer before it, the weights of layers are packed for
+/// the kernels, nothing can be trained.
 ///
 /// Outputs equal [`Module::infer`] up to rounding (folding multiplies weights before instead of sums after), and do not
 /// depend on the batch: a sample alone gives the bits it gives among others. Rounding may decide where a module jumps: of
@@ -101,7 +101,7 @@ impl<E: Element> Frozen<E> {
 }
 
 fn affine<E: Element>(x: &Tensor<E>, scale: &Tensor<E>, shift: &Tensor<E>) -> Result<Tensor<E>> {
-    if x.dims().len() < 2 || x.dims().last() != Some(&scale.len()) {
+    if scale.is_empty() || x.dims().len() < 2 || x.dims().last() != Some(&scale.len()) {
         return Err(Error::shape("frozen batch norm", "x", format!("(N, .., {})", scale.len()), x.shape()));
     }
     let (zero, one) = (Tensor::zeros([scale.len()]), Tensor::full([scale.len()], E::ONE));

@@ -113,6 +113,7 @@ fn adam_refuses_numbers_out_of_range() {
     check(|_| (), None);
     check(|c| c.beta1 = 0.0, None);
     check(|c| c.learning_rate = f64::NAN, Some("adam: learning_rate NaN is not a number from 0 on"));
+    check(|c| c.learning_rate = 1e38, Some("adam: learning_rate 1e38 is too large to step by"));
     check(|c| c.learning_rate = f64::INFINITY, Some("adam: learning_rate inf is not a number from 0 on"));
     check(|c| c.eps = 1e-12, None);
     check(|c| c.eps = -1.0, Some("adam: eps -1e0 is not a number from 1e-12 on"));
@@ -182,6 +183,9 @@ fn a_frozen_model_refuses_what_its_model_refuses() {
     let message = nothing.infer(Tensor::full([2, 4], 1.0), Inference::default()).unwrap_err().to_string();
     assert_eq!(message, "linear: w must have shape (out, in), neither of them 0, found (0, 4)");
     assert!(Frozen::new(&nothing).is_err());
+    let (nothing, x) = (BatchNorm::<f32>::new(0), Tensor::zeros([2, 0]));
+    assert!(nothing.infer(x.clone(), Inference::default()).is_err());
+    assert!(Frozen::new(&nothing).and_then(|frozen| frozen.infer(x)).is_err());
 }
 
 fn image_model() -> Sequential {

@@ -27,8 +27,12 @@ simd_fn! {
 }
 
 simd_fn! {
-    /// `total += factor * term` over slices of equal length.
+    /// `total += factor * term` over slices.
+    ///
+    /// # Panics
+    /// If the slices differ in length.
     pub fn axpy<E>(total: &mut [E], factor: E, term: &[E]) {
+        assert_eq!(total.len(), term.len(), "axpy of slices of different lengths");
         total.iter_mut().zip(term).for_each(|(total, &term)| *total += factor * term);
     }
 }
@@ -62,8 +66,12 @@ simd_fn! {
 }
 
 /// The gradient of [`leaky_relu`]: `dx = dy` where `x > 0`, `slope * dy` elsewhere.
+///
+/// # Panics
+/// If the shapes differ.
 #[must_use]
 pub fn leaky_relu_backward<E: Element>(x: &Tensor<E>, mut dy: Tensor<E>, slope: E) -> Tensor<E> {
+    assert_eq!(x.shape(), dy.shape(), "leaky_relu_backward: x and dy");
     let work = x.len();
     parallel::chunks_mut(dy.data_mut(), CHUNK, work, |index, dy| {
         leaky_back(dy, &x.data()[index * CHUNK..][..dy.len()], slope);
@@ -90,8 +98,12 @@ pub fn mse<E: Element>(x: &Tensor<E>, target: &Tensor<E>) -> Result<f64> {
 }
 
 /// The gradient of `scale * mse` by `x`: `scale * 2 (x - target) / len`.
+///
+/// # Panics
+/// If the shapes differ.
 #[must_use]
 pub fn mse_backward<E: Element>(x: &Tensor<E>, target: &Tensor<E>, scale: E) -> Tensor<E> {
+    assert_eq!(x.shape(), target.shape(), "mse_backward: x and the target");
     let factor = scale * E::from_f64(2.0 / x.len() as f64);
     let mut dx = Tensor::scratch(*x.shape());
     parallel::chunks_mut(dx.data_mut(), CHUNK, x.len(), |index, dx| {
@@ -107,7 +119,8 @@ simd_fn! {
     }
 }
 
-/// The Euclidean norm of every row of `x - y`, both seen as matrices: the anomaly score of Eq. 1 for each sample.
+/// Appends to `out` the Euclidean norm of every row of `x - y`, both seen as matrices: the anomaly score of Eq. 1 for each
+/// sample.
 ///
 /// # Errors
 /// If the shapes differ.

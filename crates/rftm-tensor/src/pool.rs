@@ -1,6 +1,6 @@
 //! Buffers come back: each thread keeps the buffers of dropped tensors, by length, and hands them out again.
 //!
-//! A training step makes and drops tensors of the same lengths every time, so after the first step it allocates
+//! A training step makes and drops tensors of the same lengths every time, so after the first few it allocates
 //! nothing. Lengths are matched exactly: a nearest-fit pool would save memory only where shapes keep changing, and
 //! there the cap below bounds what is kept.
 

@@ -198,10 +198,14 @@ fn choose<E: Element>(
 /// The weighted sum of the selected slots, `h_out = sum_i w_i m_i`.
 ///
 /// # Shapes
-/// `memory` (N, L); result (queries, L).
+/// `memory` (N, L), that of the recall; result (queries, L).
+///
+/// # Panics
+/// If `memory` has another number of slots than the one that was compared.
 #[must_use]
 pub fn read<E: Element>(recall: &Recall<E>, memory: &Tensor<E>) -> Tensor<E> {
-    let (_, len) = memory.rows_cols();
+    let (capacity, len) = memory.rows_cols();
+    assert_eq!(capacity, recall.slot_scales.len(), "recall::read: slots");
     let mut out = Tensor::scratch([recall.queries(), len]);
     let work = recall.slots.len() * len;
     parallel::chunks_mut(out.data_mut(), ROWS * len, work, |chunk, out| {
@@ -222,6 +226,12 @@ pub fn read<E: Element>(recall: &Recall<E>, memory: &Tensor<E>) -> Tensor<E> {
 /// With `q_i = <dy, m_i>` and `ds_i = w_i (q_i - sum_j w_j q_j)` (softmax), and where the weight depends on `s_i`:
 /// `dh = sum_i ds_i (m_i / |m_i| - s_i h / |h|) / |h|` and `dm_i = w_i dy + ds_i (h / |h| - s_i m_i / |m_i|) / |m_i|`.
 /// Slots that nobody selected have gradient 0.
+///
+/// # Shapes
+/// `h` and `dy` (queries, L), `memory` (N, L); results as `h` and `memory`.
+///
+/// # Panics
+/// If they are not of these shapes.
 #[must_use]
 pub fn backward<E: Element>(
     recall: &Recall<E>,
@@ -231,6 +241,9 @@ pub fn backward<E: Element>(
 ) -> (Tensor<E>, Tensor<E>) {
     let (width, queries) = (recall.width, recall.queries());
     let (capacity, len) = memory.rows_cols();
+    assert_eq!(capacity, recall.slot_scales.len(), "recall::backward: slots");
+    assert_eq!(h.rows_cols(), (queries, len), "recall::backward: h");
+    assert_eq!(dy.rows_cols(), (queries, len), "recall::backward: dy");
     let work = recall.slots.len() * len;
     let mut dh = Tensor::zeros([queries, len]);
     // Per selected slot: the factor of h in dm, and that of m.

@@ -22,7 +22,7 @@ pub(crate) fn sum_by<E: Element>(values: &[E], f: impl Fn(E) -> E) -> E {
 /// The sum of `f(left, right)` over two slices of equal length.
 #[inline(always)]
 pub(crate) fn sum_by2<E: Element>(left: &[E], right: &[E], f: impl Fn(E, E) -> E) -> E {
-    debug_assert_eq!(left.len(), right.len());
+    assert_eq!(left.len(), right.len(), "slices of different lengths");
     let (left, left_rest) = left.as_chunks::<LANES>();
     let (right, right_rest) = right.as_chunks::<LANES>();
     let mut sums = [E::ZERO; LANES];
@@ -54,15 +54,22 @@ simd_fn! {
 }
 
 simd_fn! {
-    /// The dot product of two slices of equal length.
+    /// The dot product of two slices.
+    ///
+    /// # Panics
+    /// If they differ in length.
     pub fn dot<E>(left: &[E], right: &[E]) -> E {
         sum_by2(left, right, |left, right| left * right)
     }
 }
 
 simd_fn! {
-    /// The sum of squared differences of two slices of equal length, in blocks whose sums are added in `f64`.
+    /// The sum of squared differences of two slices, in blocks whose sums are added in `f64`.
+    ///
+    /// # Panics
+    /// If they differ in length.
     pub fn squared_distance<E>(left: &[E], right: &[E]) -> f64 {
+        assert_eq!(left.len(), right.len(), "squared_distance of slices of different lengths");
         let mut total = 0.0;
         for (left, right) in left.chunks(1024).zip(right.chunks(1024)) {
             total += sum_by2(left, right, |left, right| (left - right) * (left - right)).to_f64();

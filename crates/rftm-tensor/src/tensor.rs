@@ -9,7 +9,7 @@ use crate::{Element, Error, Result, Shape, pool};
 /// A dense row-major array of `f32` or `f64`.
 ///
 /// Cloning shares the memory; writing to a shared tensor copies it first. Dropped memory goes back to a per-thread
-/// pool, so code that makes the same shapes over and over (a training step) allocates only the first time.
+/// pool, so code that makes the same shapes over and over (a training step) soon allocates nothing more.
 ///
 /// ```
 /// use rftm_tensor::Tensor;
