@@ -3,7 +3,8 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rand::Rng;
@@ -105,37 +106,48 @@ pub fn write_table(path: &Path, rows: usize, columns: usize) -> Result<()> {
 /// How often memory is looked at; its maximum never falls, so only what a process takes in its last moments is missed.
 const POLL: Duration = Duration::from_millis(2);
 
-/// Runs a process to its end: seconds, peak memory in MiB, and what it printed.
+/// Runs a process to its end: seconds, peak memory in MiB (nothing, if it was over before that could be looked at), and
+/// what it printed.
 ///
 /// # Errors
 /// If it fails, with its last words.
 pub fn process(command: &mut Command) -> Result<(f64, Option<f64>, String)> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let (ms, result) = timed(|| -> Result<_> {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().context(name.clone())?;
-        let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
-        let id = child.id().to_string();
-        std::thread::scope(|scope| {
-            // Both pipes are emptied while it runs: a full one would stop it.
-            let said = scope.spawn(|| text(&mut out));
-            let wrong = scope.spawn(|| text(&mut err));
+    let begin = Instant::now();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().context(name.clone())?;
+    let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
+    let id = child.id().to_string();
+    let over = AtomicBool::new(false);
+    let (seconds, status, peak, [said, wrong]) = std::thread::scope(|scope| {
+        // Both pipes are emptied while it runs: a full one would stop it.
+        let said = scope.spawn(|| text(&mut out));
+        let wrong = scope.spawn(|| text(&mut err));
+        let peak = scope.spawn(|| {
             let mut peak = None;
-            let status = loop {
+            // What is seen at once is not of the program yet.
+            std::thread::sleep(POLL);
+            while !over.load(Ordering::Relaxed) {
                 peak = peak_mib_of(&id).or(peak);
-                if let Some(status) = child.try_wait()? {
-                    break status;
-                }
                 std::thread::sleep(POLL);
-            };
-            let [said, wrong] = [said, wrong].map(|thread| thread.join().unwrap_or_default());
-            if !status.success() {
-                bail!("{name}: {status}: {}", wrong.trim().lines().next_back().unwrap_or("no message"));
             }
-            Ok((peak, said))
-        })
+            peak
+        });
+        // Nothing but the process lies between the times.
+        let status = child.wait();
+        let seconds = begin.elapsed().as_secs_f64();
+        over.store(true, Ordering::Relaxed);
+        (
+            seconds,
+            status,
+            peak.join().unwrap_or_default(),
+            [said, wrong].map(|thread| thread.join().unwrap_or_default()),
+        )
     });
-    let (peak, said) = result?;
-    Ok((ms / 1e3, peak, said))
+    let status = status?;
+    if !status.success() {
+        bail!("{name}: {status}: {}", wrong.trim().lines().next_back().unwrap_or("no message"));
+    }
+    Ok((seconds, peak, said))
 }
 
 fn text(pipe: &mut Option<impl Read>) -> String {

@@ -49,23 +49,22 @@ MAKE = {
 SINGLE_ROWS, SINGLE_SECONDS = 100, 2.0
 
 
-def zscore(train, *others):
+def standardised(train):
+    """Brings rows to the mean 0 and the deviation 1 that the columns of `train` get by it."""
     mean, deviation = train.mean(axis=0), train.std(axis=0)
     deviation[deviation == 0] = 1
-    return [(rows - mean) / deviation for rows in (train, *others)]
+    return lambda rows: (rows - mean) / deviation
 
 
 def measure(name, seed, train, test):
     """Scores of the test rows, and seconds to fit, to score them all, and to score one."""
-    scaled = name.endswith("-zscore")
     begin = time.perf_counter()
-    if scaled:
-        (fit_rows,) = zscore(train)
-    detector = MAKE[name](seed).fit(fit_rows if scaled else train)
+    scale = standardised(train) if name.endswith("-zscore") else lambda rows: rows
+    detector = MAKE[name](seed).fit(scale(train))
     fit = time.perf_counter() - begin
 
     def score(rows):
-        return detector.decision_function(zscore(train, rows)[1] if scaled else rows)
+        return detector.decision_function(scale(rows))
 
     score(test[:1])
     times = []

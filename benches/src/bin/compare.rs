@@ -29,7 +29,7 @@ const PEERS: [&str; 4] = ["torch", "candle", "burn", ""];
 #[command(after_help = "Examples:
   compare                                       everything, an hour or more
   compare --quick                               does it work at all?
-  compare --parts steps --cases fc_ae,fc_rftm --skip-compile
+  compare --append --parts steps --cases fc_ae,fc_rftm --skip-compile
   compare --append --parts curves               adds to the records that are there
   compare --from-records                        only the document again
   compare --jobs                                only two trainings side by side, printed, not recorded")]

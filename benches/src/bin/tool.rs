@@ -26,7 +26,7 @@ const SINGLE_ROWS: usize = 200;
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   tool --python venv/bin/python            everything, ten minutes
-  tool --size 1000x20                      only a small table, without a peer
+  tool --append --size 1000x20             only a small table, without a peer
   tool --from-records                      only the document again")]
 struct Arguments {
     /// Sizes of the tables.

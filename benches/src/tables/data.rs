@@ -90,13 +90,14 @@ impl Split {
     }
 }
 
-/// Where the tables are: what was asked for, `$RFTM_DATA/adbench`, or `data/adbench`.
+/// Where the tables are: what was asked for, or else the first of `$RFTM_DATA/adbench` and `data/adbench` that there is.
 ///
 /// # Errors
 /// If there is no such folder; says where to get the tables.
 pub fn folder(asked: Option<PathBuf>) -> Result<PathBuf> {
-    let environment = || std::env::var_os("RFTM_DATA").map(|data| PathBuf::from(data).join("adbench"));
-    let folder = asked.or_else(environment).unwrap_or_else(|| PathBuf::from("data/adbench"));
+    let environment = std::env::var_os("RFTM_DATA").filter(|data| !data.is_empty());
+    let usual = environment.map(|data| PathBuf::from(data).join("adbench")).filter(|folder| folder.is_dir());
+    let folder = asked.or(usual).unwrap_or_else(|| PathBuf::from("data/adbench"));
     if folder.is_dir() {
         return Ok(folder);
     }

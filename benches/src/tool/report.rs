@@ -46,7 +46,7 @@ fn render(records: &[Record]) -> Result<String> {
             // A process may end before it is looked at.
             row.push(
                 one.and_then(|one| one.peak_mib)
-                    .filter(|&peak| peak > 0.0)
+                    .filter(|&peak| peak >= 0.5)
                     .map_or_else(String::new, |peak| format!("{peak:.0}")),
             );
         }
