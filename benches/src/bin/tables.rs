@@ -23,7 +23,7 @@ const DOCUMENT: &str = "docs/comparison.md";
 /// the same rows and have their defaults.
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
-  tables --python venv/bin/python                  everything, half an hour
+  tables --python venv/bin/python                  everything, five minutes
   tables --append --only rftm,ae                   ours again; replaces what the document says of them
   tables --append --only knn --table shuttle --seed 2015
   tables --from-records                            only the document again")]

@@ -25,7 +25,7 @@ const SINGLE_ROWS: usize = 200;
 /// on the command of docs/performance.md. Both have their defaults and all cores. Nothing else should run meanwhile.
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
-  tool --python venv/bin/python            everything, ten minutes
+  tool --python venv/bin/python            everything, five minutes
   tool --append --size 1000x20             only a small table, without a peer
   tool --from-records                      only the document again")]
 struct Arguments {
