@@ -82,8 +82,8 @@ pub(crate) struct Bench {
   cargo xtask reproduce --full --shard 2/8 --out shard2        part 2 of 8; then: cargo xtask ledger merge
   cargo xtask reproduce --quick                                does it work at all? Under a minute
 
-Exit codes: 0 all done, 1 the run could not go on (no data, a full disk), 2 a wrong argument, 3 some cells failed and the
-others are done, 130 stopped by Ctrl-C.")]
+Exit codes: 0 all done, 1 the run could not go on (no data, a full disk) or a figure could not be drawn, 2 a wrong argument,
+3 some cells failed and the others are done, 130 stopped by Ctrl-C.")]
 pub(crate) struct Reproduce {
     /// The paper's protocol, Tables 1 and 2: all classes, models and seeds, training until early stopping.
     #[arg(long, conflicts_with = "quick")]

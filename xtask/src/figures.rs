@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
-use rftm_experiments::{Catalogue, Host, Ledger, Parallelism, duration};
+use rftm_experiments::{Catalogue, Host, Ledger, Parallelism};
 use rftm_figures::{Capture, Error, Figure, Subject};
 
 use crate::cli::Reproduce;
 use crate::data::{self, Download};
 use crate::output::print;
 use crate::paths::{LOOK, Origin, RESULTS, is_committed};
-use crate::progress::Trainings;
+use crate::progress::{self, Trainings};
 use crate::reproduce::{CELLS_FAILED, INTERRUPTED, listen_for_stops};
 
 /// `--only figures` is all of them.
@@ -85,8 +85,7 @@ pub(crate) fn run(
         let (seconds, basis) = capture.seconds(&work);
         text += &format!("trainings: {count}, less those of which {} has the weights\n", weights.display());
         if count > 0 {
-            let Parallelism { jobs, threads } = capture.parallelism;
-            text += &format!("jobs {jobs}, threads {threads} each: about {} ({basis})\n", duration(seconds));
+            text += &(progress::plan(capture.parallelism, seconds, &basis) + "\n");
         }
         print(&text)?;
         return Ok(ExitCode::SUCCESS);

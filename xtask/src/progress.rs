@@ -88,7 +88,8 @@ fn describe_training(event: &figures::Event<'_>) -> String {
     }
 }
 
-fn plan(Parallelism { jobs, threads }: Parallelism, seconds: f64, basis: &Basis) -> String {
+/// How a run goes about its work, how long that will take, and what the time rests on.
+pub(crate) fn plan(Parallelism { jobs, threads }: Parallelism, seconds: f64, basis: &Basis) -> String {
     format!("jobs {jobs}, threads {threads} each; about {} ({basis})", duration(seconds))
 }
 

@@ -248,7 +248,7 @@ fn a_dry_run_of_figures_names_their_trainings() {
     let (code, out, error) = run(folder.path(), "reproduce --only figures --dry-run");
     assert_eq!(code, 0, "{error}");
     assert!(out.contains("mnist class 2, mnad, seed 1997 (") && out.contains("fig1, rftm with 512 neurons"), "{out}");
-    assert!(out.contains("trainings: 22,") && out.contains("each: about "), "{out}");
+    assert!(out.contains("trainings: 22,") && out.contains("each; about "), "{out}");
     let (_, out, _) = run(folder.path(), "reproduce --only fig6,fig7,usage --dry-run");
     assert!(out.contains("trainings: 1,"), "{out}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "a dry run writes nothing");
