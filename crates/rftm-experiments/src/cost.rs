@@ -66,7 +66,8 @@ pub(crate) fn document(catalogue: &Catalogue, definition: &Definition, ledger: &
                 number of\nepochs ended), and time of training and scoring: the median over cells of the seconds an epoch took \
                 with its validation,\nand the mean time of a cell. Times are wall-clock times of the runs behind Table 1, with \
                 whatever else the machine did;\ndocs/performance.md has the measured ones. Records of early \
-                versions name the CPU without its family, so a row without one may mix generations.\n";
+                versions name the CPU without its family, so a row without one may mix generations.\n\
+                A cell that was interrupted stands under the machine and the threads it ended on, with the time of all its parts.\n";
     Some(Document {
         id: "cost".to_owned(),
         title: "Run time and parameters".to_owned(),
